@@ -1,0 +1,1 @@
+//! A real engine, a real registry and the faults between them, for the tests of refit.
