@@ -1,0 +1,6 @@
+//! Containers.
+
+#[allow(dead_code, unused_imports)] // until the recreation calls all of it
+mod spec;
+
+pub use spec::{Change, ImageChange, Warning};
