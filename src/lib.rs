@@ -11,6 +11,7 @@ mod progress;
 mod refit;
 
 pub use cancel::Cancel;
+pub use container::{Change, ImageChange, Warning};
 pub use engine::Store;
 pub use error::{Code, Context, Error, ErrorDocument, Failure, Outcome, Result};
 pub use operation::Operation;

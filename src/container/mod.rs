@@ -4,4 +4,8 @@ pub(crate) mod in_hand;
 pub(crate) mod lease;
 pub(crate) mod names;
 pub(crate) mod requests;
+#[allow(dead_code, unused_imports)] // until the recreation calls all of it
+mod spec;
 pub(crate) mod state;
+
+pub use spec::{Change, ImageChange, Warning};
