@@ -2,5 +2,7 @@
 
 mod environment;
 mod error;
+mod reference;
 
 pub use error::{Code, Context, Error, ErrorDocument, Failure, Outcome, Result};
+pub use reference::Reference;
