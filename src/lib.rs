@@ -2,6 +2,7 @@
 
 mod call;
 mod cancel;
+mod container;
 mod engine;
 mod environment;
 mod error;
