@@ -8,6 +8,7 @@ mod environment;
 mod error;
 mod operation;
 mod progress;
+mod reference;
 mod refit;
 
 pub use cancel::Cancel;
@@ -16,4 +17,5 @@ pub use engine::Store;
 pub use error::{Code, Context, Error, ErrorDocument, Failure, Outcome, Result};
 pub use operation::Operation;
 pub use progress::Progress;
+pub use reference::Reference;
 pub use refit::{CheckVia, ConnectOptions, EngineInfo, Refit, RegistryOptions};
