@@ -12,7 +12,7 @@ mod reference;
 mod refit;
 
 pub use cancel::Cancel;
-pub use container::{Change, ImageChange, Warning};
+pub use container::{Change, DependentRecreation, Hooks, ImageChange, RecreateOptions, Recreation, RecreationResult, Warning};
 pub use engine::Store;
 pub use error::{Code, Context, Error, ErrorDocument, Failure, Outcome, Result};
 pub use operation::Operation;

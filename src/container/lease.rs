@@ -67,6 +67,11 @@ impl<'a> Lease<'a> {
         self.clock
     }
 
+    /// The name that carries the lease now.
+    pub(crate) fn name(&self) -> Option<&TemporaryName> {
+        self.held.as_ref().map(|held| &held.name)
+    }
+
     /// Whether another run has taken the containers over.
     pub(crate) fn is_lost(&self) -> bool {
         self.lost

@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::names::TemporaryName;
+use super::spec::Connect;
 use crate::engine::{Engine, escape};
 use crate::{Code, Error, Result};
 
@@ -54,12 +55,14 @@ pub(crate) async fn start(engine: &Engine, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Starts it, and again while the port of its predecessor is still held.
-pub(crate) async fn start_when_port_is_free(engine: &Engine, id: &str) -> Result<()> {
+/// Starts it, and again while the port of its predecessor is still held, as long as `goes_on` says so.
+pub(crate) async fn start_when_port_is_free(engine: &Engine, id: &str, goes_on: impl Fn() -> bool) -> Result<()> {
     let begun = Instant::now();
     loop {
         match start(engine, id).await {
-            Err(error) if is_port_held(&error) && begun.elapsed() < PORT_WAIT => tokio::time::sleep(Duration::from_millis(200)).await,
+            Err(error) if is_port_held(&error) && begun.elapsed() < PORT_WAIT && goes_on() => {
+                tokio::time::sleep(Duration::from_millis(200)).await
+            }
             result => return result,
         }
     }
@@ -113,4 +116,29 @@ fn found(result: Result<Value>) -> Result<Option<Value>> {
         Err(error) if error.code() == Code::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Leaves the networks that the engine has joined by itself, and joins those that a create does not take.
+pub(crate) async fn join_networks(engine: &Engine, id: &str, disconnects: &[String], connects: &[Connect]) -> Result<()> {
+    for network in disconnects {
+        disconnect(engine, id, network).await?;
+    }
+    for join in connects {
+        connect(engine, id, join).await?;
+    }
+    Ok(())
+}
+
+/// Leaves a network.
+pub(crate) async fn disconnect(engine: &Engine, id: &str, network: &str) -> Result<()> {
+    let path = format!("/networks/{}/disconnect", escape(network));
+    engine.post(&format!("disconnecting container {id} from network {network}"), &path, Some(&json!({"Container": id}))).await?;
+    Ok(())
+}
+
+/// Joins one.
+pub(crate) async fn connect(engine: &Engine, id: &str, join: &Connect) -> Result<()> {
+    let (network, path) = (&join.network, format!("/networks/{}/connect", escape(&join.network)));
+    engine.post(&format!("connecting container {id} to network {network}"), &path, Some(&join.body(id))).await?;
+    Ok(())
 }

@@ -102,7 +102,8 @@ fn read_all(folder: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
 
 /// Away from the threads that serve the engine's answers.
 async fn on_disk<T: Send + 'static>(path: &Path, what: &str, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
-    let failed = |cause: &(dyn std::error::Error + 'static)| -> Error { Code::Io.error(format!("{what} {}", path.display())).caused_by(cause) };
+    let failed =
+        |cause: &(dyn std::error::Error + 'static)| -> Error { Code::Io.error(format!("{what} {}", path.display())).caused_by(cause) };
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(failed(&error)),

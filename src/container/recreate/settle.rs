@@ -26,7 +26,9 @@ pub(crate) async fn settle(engine: &Engine, id: &str, watch: Watch) -> Result<Va
         let container = container.ok_or_else(|| Code::NotFound.error(format!("the new container {id} is gone")))?;
         match verdict(&container, begun.elapsed(), watch)? {
             Verdict::Settled => return Ok(container),
-            Verdict::Wait => tokio::time::sleep(pause.min(watch.settle.saturating_sub(begun.elapsed()).max(Duration::from_millis(20)))).await,
+            Verdict::Wait => {
+                tokio::time::sleep(pause.min(watch.settle.saturating_sub(begun.elapsed()).max(Duration::from_millis(20)))).await
+            }
         }
     }
 }
@@ -125,7 +127,11 @@ mod tests {
             (container(exited(0), "on-failure", 0), 0, Ok(Verdict::Settled)),
             (container(exited(0), "always", 0), 0, Err("ended with exit code 0")),
             (container(exited(3), "no", 0), 0, Err("ended with exit code 3")),
-            (container(json!({"Status": "created", "Running": false, "ExitCode": 0, "Error": "no such file"}), "no", 0), 0, Err("no such file")),
+            (
+                container(json!({"Status": "created", "Running": false, "ExitCode": 0, "Error": "no such file"}), "no", 0),
+                0,
+                Err("no such file"),
+            ),
         ];
         for (container, seconds, expected) in cases {
             match (verdict(&container, Duration::from_secs(seconds), WATCH), expected) {

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::Error;
 use crate::container::{requests, state};
 use crate::engine::Engine;
-use crate::Error;
 
 /// What the engine adds to the grace before it gives up killing.
 const AFTER_GRACE: Duration = Duration::from_secs(15);
@@ -51,7 +51,8 @@ pub(crate) async fn stop(engine: &Engine, container: &Value, chosen: Option<Dura
 /// Waits until the container has exited; `Some(false)` when it still runs at the end, `None` when the engine did not answer then.
 pub(crate) async fn exited_by(engine: &Engine, id: &str, end: Instant) -> Option<bool> {
     loop {
-        let exited = requests::inspect(engine, id).await.ok().map(|container| !container.is_some_and(|container| state::is_running(&container)));
+        let exited =
+            requests::inspect(engine, id).await.ok().map(|container| !container.is_some_and(|container| state::is_running(&container)));
         if exited == Some(true) || Instant::now() >= end {
             return exited;
         }
