@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use http::Method;
 use serde_json::{Value, json};
 
+pub(crate) use super::inspect::find as inspect;
 use super::names::TemporaryName;
 use super::spec::Connect;
 use crate::engine::{Engine, escape};
@@ -22,11 +23,6 @@ pub(crate) async fn list(engine: &Engine) -> Result<(Vec<Value>, i64)> {
         Value::Array(list) => Ok((list, now)),
         _ => Err(Code::Engine.error(format!("{what}: the engine's answer is not a list"))),
     }
-}
-
-/// The inspect of a container, by id or name; `None` when there is none.
-pub(crate) async fn inspect(engine: &Engine, container: &str) -> Result<Option<Value>> {
-    found(engine.get(&format!("inspecting container {container}"), &format!("/containers/{}/json", escape(container))).await)
 }
 
 /// Makes a container; its id, and what the engine warns of.
@@ -106,15 +102,9 @@ pub(crate) async fn remove_old(engine: &Engine, id: &str) -> Result<()> {
 }
 
 async fn remove(engine: &Engine, id: &str, query: &str) -> Result<()> {
-    let removed = engine.delete(&format!("removing container {id}"), &format!("/containers/{}{query}", escape(id))).await;
-    found(removed).map(|_| ())
-}
-
-fn found(result: Result<Value>) -> Result<Option<Value>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.code() == Code::NotFound => Ok(None),
-        Err(error) => Err(error),
+    match engine.delete(&format!("removing container {id}"), &format!("/containers/{}{query}", escape(id))).await {
+        Err(error) if error.code() != Code::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -121,7 +121,7 @@ fn compare_host_config(found: &mut Found, subject: &Subject, old: &Value, new: &
     if before != after {
         found.differs("HostConfig.Links", &old_config["Links"], &new_config["Links"]);
     }
-    if network_mode(old) != network_mode(new) {
+    if old_config["NetworkMode"] != new_config["NetworkMode"] && network_mode(old) != network_mode(new) {
         found.differs("HostConfig.NetworkMode", &old_config["NetworkMode"], &new_config["NetworkMode"]);
     }
     // The engine, or the mapping, moves those of the first interface to the endpoint.

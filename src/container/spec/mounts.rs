@@ -89,25 +89,23 @@ fn bind_destination(bind: &str) -> &str {
 /// A mount as a request by name. A bind that no source explains came from a container that volumes are taken from.
 fn explicit(mount: &Value, container: &Value) -> Option<Value> {
     let target = text(mount, "Destination");
-    let read_only = mount["RW"] == false;
-    match text(mount, "Type") {
-        "volume" if !text(mount, "Name").is_empty() => Some(json!({
-            "Type": "volume",
-            "Source": text(mount, "Name"),
-            "Target": target,
-            "ReadOnly": read_only,
-            // The mere create of a container copies the image's content into an empty volume.
-            "VolumeOptions": {"NoCopy": true},
-        })),
-        "bind" if !list(&container["HostConfig"], "VolumesFrom").is_empty() => {
-            let mut bind = json!({"Type": "bind", "Source": text(mount, "Source"), "Target": target, "ReadOnly": read_only});
-            if !text(mount, "Propagation").is_empty() {
-                bind["BindOptions"] = json!({"Propagation": text(mount, "Propagation")});
-            }
-            Some(bind)
+    let mut request = match text(mount, "Type") {
+        // The mere create of a container copies the image's content into an empty volume, unless NoCopy.
+        "volume" if !text(mount, "Name").is_empty() => {
+            json!({"Type": "volume", "Source": text(mount, "Name"), "Target": target, "VolumeOptions": {"NoCopy": true}})
         }
-        _ => None,
+        "bind" if !list(&container["HostConfig"], "VolumesFrom").is_empty() => {
+            json!({"Type": "bind", "Source": text(mount, "Source"), "Target": target})
+        }
+        _ => return None,
+    };
+    if mount["RW"] == false {
+        request["ReadOnly"] = true.into();
     }
+    if request["Type"] == "bind" && !text(mount, "Propagation").is_empty() {
+        request["BindOptions"] = json!({"Propagation": text(mount, "Propagation")});
+    }
+    Some(request)
 }
 
 #[cfg(test)]

@@ -77,10 +77,25 @@ pub(super) fn endpoints(container: &Value) -> Vec<Endpoint> {
         .collect()
 }
 
+/// A container that was never started shows no network's id: a mode that is one is looked up among all networks.
+fn with_mode(mut endpoints: Vec<Endpoint>, container: &Value, around: &Surroundings) -> Vec<Endpoint> {
+    let mode = text(&container["HostConfig"], "NetworkMode");
+    let network = around.networks.iter().find(|network| text(network, "Name") == mode).or_else(|| {
+        let by_id = |network: &&Value| is_id_of(text(network, "Id"), mode);
+        around.networks.iter().find(by_id)
+    });
+    if let Some(network) = network {
+        for endpoint in &mut endpoints {
+            endpoint.is_mode |= endpoint.network == text(network, "Name");
+        }
+    }
+    endpoints
+}
+
 /// Plans the networks of the new container.
 pub(super) fn plan(container: &Value, facts: &EngineFacts, around: &Surroundings) -> Plan {
     let kind = Network::of(container);
-    let endpoints = endpoints(container);
+    let endpoints = with_mode(endpoints(container), container, around);
     let stays = |endpoint: &Endpoint| matches!(kind, Network::None) && endpoint.network == "none";
     if matches!(kind, Network::Host | Network::Container) || endpoints.iter().any(stays) {
         return Plan::default();
