@@ -120,7 +120,20 @@ async fn prepare(engine: &Engine, container: &Value, options: &RecreateOptions, 
         clock,
     };
     prepared.subject().refuse(options.allowed())?;
+    unbuilt(&prepared)?;
     Ok(prepared)
+}
+
+/// What no option allows yet.
+fn unbuilt(prepared: &Prepared) -> Result<()> {
+    if state::is_auto_remove(&prepared.container) {
+        return Err(Code::Conflict.error(format!("cannot recreate container {}: it was started with --rm", prepared.name())));
+    }
+    let dependents = spec::dependents(&prepared.container, &prepared.around.containers);
+    match dependents.first() {
+        Some(dependent) => Err(Code::Conflict.error(format!("cannot recreate container {}: {dependent}", prepared.name()))),
+        None => Ok(()),
+    }
 }
 
 async fn old_image(engine: &Engine, container: &Value) -> Result<Value> {
