@@ -3,6 +3,7 @@
 //! Every function nulls its outputs, checks its arguments, runs the Rust call on the handle's runtime while the caller's thread waits,
 //! and contains panics. The text of the functions here is the manual in `include/refit.h`.
 #![allow(unsafe_code, reason = "pointers come from C")]
+#![allow(unreachable_pub, reason = "C reaches them by their symbols")]
 
 mod callback;
 mod cancel;
