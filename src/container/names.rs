@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// How far ahead a run sets its lease.
@@ -24,7 +25,7 @@ pub(crate) enum Role {
 }
 
 /// What the old container did when the run began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Mode {
     /// It ran, a crash loop included.
     Running,
