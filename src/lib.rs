@@ -14,10 +14,6 @@ mod reference;
 mod refit;
 
 pub use cancel::Cancel;
-pub use container::{
-    Change, DependentRecreation, Hooks, ImageChange, RecoverOptions, Recovered, Recovery, RecoveryAction, RecreateOptions, Recreation,
-    RecreationResult, Warning,
-};
 pub use engine::Store;
 pub use error::{Code, Context, Error, ErrorDocument, Failure, Outcome, Result};
 pub use operation::Operation;

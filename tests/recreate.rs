@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use recreation::{
     Case, LIMIT, connect, failed, quick, recreate, recreate_cancelled_after, recreate_cancelled_in, recreate_named, runtime, slow,
 };
-use refit::{Code, Failure, RecreationResult};
+use refit::container::RecreationResult;
+use refit::{Code, Failure};
 use refit_lab::Image;
 use serde_json::{Value, json};
 

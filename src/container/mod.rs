@@ -3,6 +3,7 @@
 pub(crate) mod in_hand;
 pub(crate) mod inspect;
 pub(crate) mod lease;
+mod lifecycle;
 pub(crate) mod list;
 pub(crate) mod names;
 pub(crate) mod recover;
@@ -13,6 +14,7 @@ pub(crate) mod spec;
 pub(crate) mod state;
 mod status;
 
+pub use lifecycle::{ContainerChanged, ContainerExit, CreatedContainer, RemoveOptions};
 pub use list::{ContainerList, ContainerOperation, ContainerSummary, ContainersOptions};
 pub use recover::{RecoverOptions, Recovered, Recovery, RecoveryAction};
 pub use recreate::{DependentRecreation, Hooks, RecreateOptions, Recreation, RecreationResult};

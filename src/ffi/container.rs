@@ -3,11 +3,16 @@
 
 use std::ffi::{c_char, c_void};
 
+use serde_json::Value;
+
+use super::call_options::{containers_options, recreate_options};
+use super::callback::Callback;
 use super::entry::Entry;
 use super::guard::Out;
-use super::image_options::containers_options;
 use super::strings;
 use super::types::{refit, refit_cancel, refit_code, refit_error, refit_log_fn, refit_progress_fn, refit_write_fn};
+use crate::Code;
+use crate::container::RemoveOptions;
 
 /// The containers, running or not: `containers [ {id, name, image, image_id, state, status, outdated, created, labels {}, operation?,
 /// interrupted} ]`. The temporary names of a recreation are folded into the container that they belong to.
@@ -145,7 +150,19 @@ pub unsafe extern "C" fn container_create(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("container_create", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("container_create", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let name = unsafe { strings::required("name", name) }?;
+        // SAFETY: as the convention says.
+        let spec = unsafe { strings::required("spec_json", spec_json) }?;
+        let spec: Value =
+            serde_json::from_str(&spec).map_err(|error| Code::InvalidArgument.error(format!("spec_json is not JSON: {error}")))?;
+        let platform = entry.options.string("platform")?;
+        entry.change(|refit| async move { Ok(refit.create_container(&name, &spec, platform.as_deref()).await?) })
+    })
 }
 
 /// Starts a container: `container, changed` (false: it ran already). `require` [images]: IMAGE_MISSING when one of them is not local; the
@@ -165,7 +182,15 @@ pub unsafe extern "C" fn container_start(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("container_start", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("container_start", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        let require = entry.options.strings("require")?.unwrap_or_default();
+        entry.change(|refit| async move { Ok(refit.start_container(&container, &require).await?) })
+    })
 }
 
 /// Stops a container: `container, changed` (false: it was stopped). A stop that the engine has accepted goes on after a cancel.
@@ -185,7 +210,15 @@ pub unsafe extern "C" fn container_stop(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("container_stop", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("container_stop", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        let grace = entry.options.seconds("stop_timeout_s", 0.0..=86_400.0)?;
+        entry.change(move |refit| async move { Ok(refit.stop_container(&container, grace).await?) })
+    })
 }
 
 /// Stops and starts a container: `container, changed`.
@@ -204,7 +237,15 @@ pub unsafe extern "C" fn container_restart(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("container_restart", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("container_restart", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        let grace = entry.options.seconds("stop_timeout_s", 0.0..=86_400.0)?;
+        entry.change(move |refit| async move { Ok(refit.restart_container(&container, grace).await?) })
+    })
 }
 
 /// Removes a container: `container, changed`. Its volumes stay unless asked for.
@@ -224,7 +265,18 @@ pub unsafe extern "C" fn container_remove(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("container_remove", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("container_remove", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        let options = RemoveOptions {
+            force: entry.options.boolean("force", false)?,
+            remove_volumes: entry.options.boolean("remove_volumes", false)?,
+        };
+        entry.change(|refit| async move { Ok(refit.remove_container(&container, &options).await?) })
+    })
 }
 
 /// Replaces a container by a new one made from the image that its reference names now, with its whole configuration, networks and volumes;
@@ -253,7 +305,15 @@ pub unsafe extern "C" fn container_recreate(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("container_recreate", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("container_recreate", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        let options = recreate_options(&mut entry.options)?;
+        entry.watch(Callback { function: on_progress, user_data }, |refit| refit.recreate_container(container, options))
+    })
 }
 
 /// Finishes or undoes what an interrupted recreation left, of one container or (NULL) of all: `found [ {container, situation, action, error?}
@@ -357,7 +417,15 @@ pub unsafe extern "C" fn container_wait(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("container_wait", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("container_wait", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        entry.options.seconds("stop_timeout_s", 0.0..=86_400.0)?;
+        entry.read(|refit| async move { Ok(refit.wait_container(&container).await?) })
+    })
 }
 
 /// Runs a command in a running container: `exit_code, stdout, stderr, truncated`.

@@ -49,6 +49,16 @@ impl Entry {
         })
     }
 
+    /// One step on the engine. What it has accepted goes on when the call is cancelled.
+    pub(super) fn change<T, F>(mut self, work: impl FnOnce(Refit) -> F + Send + 'static) -> Outcome<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Outcome<T>> + Send + 'static,
+    {
+        self.options.string("actor")?;
+        self.read(work)
+    }
+
     /// A long call, with or without a callback.
     pub(super) fn watch<T: Send + 'static>(mut self, callback: Callback, start: impl FnOnce(&Refit) -> Operation<T>) -> Outcome<T> {
         let timeout = self.options.timeout()?;

@@ -3,7 +3,9 @@
 //! Every function nulls its outputs, checks its arguments, runs the Rust call on the handle's runtime while the caller's thread waits,
 //! and contains panics. The text of the functions here is the manual in `include/refit.h`.
 #![allow(unsafe_code, reason = "pointers come from C")]
+#![allow(unreachable_pub, reason = "C reaches them by their symbols")]
 
+mod call_options;
 mod callback;
 mod cancel;
 mod codes;
@@ -14,7 +16,6 @@ mod error;
 mod guard;
 mod handle;
 mod image;
-mod image_options;
 mod open_options;
 mod options;
 mod service;

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use refit::{Cancel, ConnectOptions, Failure, Outcome, RecreateOptions, Recreation, Refit};
+use refit::container::{RecreateOptions, Recreation};
+use refit::{Cancel, ConnectOptions, Failure, Outcome, Refit};
 use refit_lab::{Image, Lab, Published, Scope};
 use serde_json::{Value, json};
 
