@@ -13,6 +13,9 @@ use super::gate::Held;
 use super::{Exchange, Fault, Shared};
 use crate::address::Stream;
 
+/// The first byte of a client that speaks TLS.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// Carries a connection until one side closes it or a fault does.
 pub(super) fn carry(shared: &Shared, number: usize, client: Stream) {
     let mut carrier = Carrier { shared, number, client, upstream: None, pending: Vec::new() };
@@ -93,6 +96,12 @@ impl Carrier<'_> {
                 return Ok(None);
             }
             self.pending.extend_from_slice(&bytes);
+            if self.pending[0] == TLS_HANDSHAKE {
+                // The engine tries TLS first on a loopback registry and waits 10 s for an answer. This is what Go's server says.
+                self.client
+                    .write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n400 Bad Request")?;
+                return Ok(None);
+            }
         }
     }
 
