@@ -24,6 +24,7 @@ mod engine;
 pub mod http;
 mod image;
 mod lab;
+mod publish;
 mod registry;
 mod up;
 
