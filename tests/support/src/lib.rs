@@ -25,6 +25,7 @@ pub mod http;
 mod image;
 mod lab;
 mod proxy;
+mod publish;
 mod registry;
 mod relay;
 mod up;
