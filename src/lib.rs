@@ -2,9 +2,12 @@
 
 mod call;
 mod cancel;
+pub mod container;
 mod engine;
 mod environment;
 mod error;
+mod ffi;
+pub mod image;
 mod operation;
 mod progress;
 mod reference;

@@ -76,6 +76,7 @@ struct State {
     /// The newest of the whole (key `None`) and of each layer that nobody has heard of.
     newest: BTreeMap<Option<String>, Progress>,
     told: BTreeMap<Option<String>, Instant>,
+    /// The most that was told.
     permille: u32,
     ended: bool,
 }
@@ -92,10 +93,8 @@ pub(crate) struct Due {
 
 impl ProgressQueue {
     /// Adds a report; what it replaces was never told.
-    pub(crate) fn push(&self, mut report: Progress) {
+    pub(crate) fn push(&self, report: Progress) {
         let mut state = self.lock();
-        state.permille = state.permille.max(report.permille);
-        report.permille = state.permille;
         if report.layer.is_none() {
             let is_change = state.last.as_ref().is_none_or(|last| {
                 (last.operation, last.phase, &last.subject, last.step) != (report.operation, report.phase, &report.subject, report.step)
@@ -173,6 +172,11 @@ impl ProgressQueue {
             reports.extend(state.newest.remove(&layer));
             state.told.insert(layer, now);
         }
+        // A layer's report may have waited while the whole went on.
+        for report in &mut reports {
+            state.permille = state.permille.max(report.permille);
+            report.permille = state.permille;
+        }
         let next = state.newest.keys().filter_map(|layer| state.told.get(layer)).map(|told| *told + INTERVAL).min();
         Due { reports, next, ended: state.ended }
     }
@@ -216,8 +220,8 @@ mod tests {
                 ("resolving", None, 0, 0),
                 ("downloading", None, 0, 1),
                 ("extracting", None, 0, 3),
-                ("downloading", Some("a".into()), 2, 2),
-                ("downloading", Some("b".into()), 7, 2),
+                ("downloading", Some("a".into()), 2, 3),
+                ("downloading", Some("b".into()), 7, 3),
             ]
         );
     }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::call::Call;
 use crate::engine::{Endpoint, Engine, HostOptions, Store};
 use crate::environment::Environment;
+use crate::image::PullTable;
 use crate::operation::Operation;
 use crate::{Code, Outcome, Result};
 
@@ -128,6 +129,7 @@ pub(crate) struct Shared {
     pub(crate) environment: Environment,
     /// Ends every call under way when the handle is closed.
     pub(crate) closing: CancellationToken,
+    pub(crate) pulls: PullTable,
     runtime: Handle,
 }
 
@@ -181,7 +183,7 @@ impl Refit {
             .or_else(|| environment.path("HOME").map(|home| home.join(".docker")));
         let host = HostOptions { host: options.host.clone(), tls_dir: options.tls_dir.clone(), docker_config: docker_config.clone() };
         let engine = Engine::new(Endpoint::resolve(&host, &environment)?, options.timeout)?;
-        let shared = Shared { engine, options, environment, closing: CancellationToken::new(), runtime };
+        let shared = Shared { engine, options, environment, closing: CancellationToken::new(), pulls: PullTable::default(), runtime };
         if !shared.options.lazy {
             shared.engine.session().await?;
         }

@@ -1,0 +1,123 @@
+//! Containers that something else made, watches or owns.
+
+use serde_json::{Map, Value};
+
+use super::value::{list, text};
+use super::{EngineFacts, Warning};
+
+/// Who manages a container that carries this label.
+const MANAGERS: [(&str, &str); 10] = [
+    ("com.docker.swarm.task.id", "a Docker swarm: update its service"),
+    ("com.docker.swarm.service.id", "a Docker swarm: update its service"),
+    ("io.kubernetes.pod.name", "Kubernetes"),
+    ("io.kubernetes.container.name", "Kubernetes"),
+    ("PODMAN_SYSTEMD_UNIT", "a systemd unit"),
+    ("com.hashicorp.nomad.alloc_id", "Nomad"),
+    ("com.amazonaws.ecs.task-arn", "Amazon ECS"),
+    ("io.rancher.container.uuid", "Rancher"),
+    ("io.balena.supervised", "balena"),
+    ("supervisor_managed", "the Home Assistant supervisor"),
+];
+
+const COMPOSE_IMAGE: &str = "com.docker.compose.image";
+const COMPOSE_PROJECT: &str = "com.docker.compose.project";
+
+/// Who manages the container, if not a human.
+pub(super) fn manager(container: &Value, facts: &EngineFacts) -> Option<String> {
+    if facts.own_container.as_deref().is_some_and(|id| !id.is_empty() && id == text(container, "Id")) {
+        return Some("this very process, which runs in it".into());
+    }
+    let label = MANAGERS.iter().find(|(label, _)| container["Config"]["Labels"].get(label).is_some());
+    if let Some((label, manager)) = label {
+        return Some(format!("{manager} (label {label})"));
+    }
+    let pod = text(container, "Pod");
+    (!pod.is_empty()).then(|| format!("the Podman pod {pod}"))
+}
+
+/// The id of the container in which this process runs, from `/proc/self/mountinfo` or `/proc/self/cgroup`.
+pub(crate) fn own_container(mountinfo: &str, cgroup: &str) -> Option<String> {
+    let mounted = mountinfo.lines().filter(|line| ["/hostname", "/hosts", "/resolv.conf"].iter().any(|file| line.contains(file)));
+    let id = |part: &str| {
+        let part = part.trim_end_matches(".scope").rsplit('-').next().unwrap_or_default();
+        (part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| part.to_owned())
+    };
+    mounted.chain(cgroup.lines()).flat_map(|line| line.split(['/', ' '])).find_map(id)
+}
+
+/// Compose compares this label with the image, and recreates once more where it is not the new one's.
+pub(super) fn follow_compose(config: &mut Map<String, Value>, old_image: &Value, new_image: &Value) {
+    let Some(Value::Object(labels)) = config.get_mut("Labels") else { return };
+    let Some(label) = labels.get_mut(COMPOSE_IMAGE) else { return };
+    let Some(stored) = label.as_str().filter(|stored| !stored.is_empty()) else { return };
+    let followed = if stored == text(old_image, "Id") { Some(text(new_image, "Id")) } else { manifest(new_image, old_image, stored) };
+    if let Some(id) = followed.filter(|id| !id.is_empty()) {
+        *label = id.into();
+    }
+}
+
+/// With several manifests compose stores that of the platform.
+fn manifest<'a>(new_image: &'a Value, old_image: &Value, stored: &str) -> Option<&'a str> {
+    let platform = |manifest: &Value| manifest["Descriptor"]["platform"].clone();
+    let old = list(old_image, "Manifests").iter().find(|manifest| text(manifest, "ID") == stored)?;
+    let same = |manifest: &&Value| text(manifest, "Kind") == "image" && platform(manifest) == platform(old);
+    list(new_image, "Manifests").iter().find(same).map(|manifest| text(manifest, "ID"))
+}
+
+/// A client that waits on the container's output ends when it stops, and its supervisor may start another.
+pub(super) fn foreground(container: &Value) -> Option<Warning> {
+    let attached = container["Config"]["AttachStdout"] == true;
+    let composed = container["Config"]["Labels"].get(COMPOSE_PROJECT).is_some();
+    let message = "it was started in the foreground: the client that runs it ends when it stops, and whatever watches that client may \
+                   start another container";
+    (attached && !composed).then(|| Warning::of(container, "foreground", message))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn r57_every_manager_is_told_by_its_label() {
+        for (label, _) in MANAGERS {
+            let container = json!({"Config": {"Labels": {label: "x"}}});
+            assert!(manager(&container, &EngineFacts::default()).is_some_and(|who| who.contains(label)), "{label}");
+        }
+        let composed = json!({"Id": "ab", "Config": {"Labels": {COMPOSE_PROJECT: "x"}}});
+        assert_eq!(manager(&composed, &EngineFacts::default()), None);
+        assert!(manager(&composed, &EngineFacts { own_container: Some("ab".into()), ..EngineFacts::default() }).is_some());
+        assert!(manager(&json!({"Pod": "abc"}), &EngineFacts::default()).is_some());
+    }
+
+    #[test]
+    fn the_own_container_is_found_on_both_cgroup_versions() {
+        let id = "0123456789abcdef".repeat(4);
+        let mountinfo = format!("600 581 254:1 /var/lib/docker/containers/{id}/hostname /etc/hostname rw - ext4 /dev/vda1 rw");
+        assert_eq!(own_container(&mountinfo, ""), Some(id.clone()));
+        assert_eq!(own_container("", &format!("12:memory:/docker/{id}")), Some(id.clone()));
+        assert_eq!(own_container("", &format!("0::/system.slice/docker-{id}.scope")), Some(id));
+        assert_eq!(own_container("1 2 8:1 / / rw - ext4 /dev/sda1 rw", "0::/user.slice"), None);
+    }
+
+    #[test]
+    fn r58_compose_learns_the_new_image() {
+        let label = |stored: &str, old: Value, new: Value| {
+            let mut config = Map::from_iter([("Labels".into(), json!({COMPOSE_IMAGE: stored, "other": stored}))]);
+            follow_compose(&mut config, &old, &new);
+            assert_eq!(config["Labels"]["other"], stored);
+            config["Labels"][COMPOSE_IMAGE].clone()
+        };
+        let manifests = |first: &str, second: &str| {
+            json!({"Id": "sha256:index", "Manifests": [
+                {"ID": first, "Kind": "image", "Descriptor": {"platform": {"os": "linux", "architecture": "arm64"}}},
+                {"ID": second, "Kind": "image", "Descriptor": {"platform": {"os": "linux", "architecture": "amd64"}}},
+            ]})
+        };
+        assert_eq!(label("sha256:old", json!({"Id": "sha256:old"}), json!({"Id": "sha256:new"})), "sha256:new");
+        assert_eq!(label("sha256:other", json!({"Id": "sha256:old"}), json!({"Id": "sha256:new"})), "sha256:other");
+        assert_eq!(label("sha256:old-amd", manifests("sha256:old-arm", "sha256:old-amd"), manifests("n-arm", "n-amd")), "n-amd");
+        assert_eq!(label("sha256:old-amd", manifests("sha256:old-arm", "sha256:old-amd"), json!({"Id": "sha256:new"})), "sha256:old-amd");
+    }
+}

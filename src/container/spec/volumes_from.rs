@@ -1,0 +1,57 @@
+//! Containers that volumes are taken from: named again only while they would give the same volumes.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::mounts::own;
+use super::value::{clean_path, is_id_of, list, text};
+
+/// Keeps the entries whose source is there and still gives the same mounts, and answers with the destinations that the
+/// kept ones fill. A source that is gone is a 400 at create; one that was made again with another anonymous volume would
+/// change the data in silence.
+pub(super) fn rewrite(host_config: &mut Map<String, Value>, container: &Value, containers: &[Value]) -> HashSet<String> {
+    let mut filled = HashSet::new();
+    let own = own(&Value::Object(host_config.clone()));
+    if let Some(Value::Array(entries)) = host_config.get_mut("VolumesFrom") {
+        entries.retain(|entry| {
+            let source = source(entry.as_str().unwrap_or_default());
+            let gives = named(containers, source).and_then(|source| gives_the_same(source, container, &own));
+            gives.is_some_and(|destinations| {
+                filled.extend(destinations);
+                true
+            })
+        });
+    }
+    filled
+}
+
+/// `container[:mode]`.
+pub(super) fn source(entry: &str) -> &str {
+    entry.split(':').next().unwrap_or_default()
+}
+
+/// The container of a name, an id or the beginning of one.
+pub(super) fn named<'a>(containers: &'a [Value], name: &str) -> Option<&'a Value> {
+    let name = name.trim_start_matches('/');
+    let by_name = containers.iter().find(|container| text(container, "Name").trim_start_matches('/') == name);
+    by_name.or_else(|| containers.iter().find(|container| is_id_of(text(container, "Id"), name)))
+}
+
+/// The destinations that a source fills, when each shows the same mount in the container.
+fn gives_the_same(source: &Value, container: &Value, own: &HashSet<String>) -> Option<HashSet<String>> {
+    let mut destinations = HashSet::new();
+    for given in list(source, "Mounts") {
+        let destination = clean_path(text(given, "Destination"));
+        // The container's own mount goes before one that is taken.
+        if own.contains(&destination) {
+            continue;
+        }
+        let has = list(container, "Mounts").iter().find(|mount| clean_path(text(mount, "Destination")) == destination)?;
+        if ["Type", "Name", "Source"].iter().any(|key| text(has, key) != text(given, key)) {
+            return None;
+        }
+        destinations.insert(destination);
+    }
+    Some(destinations)
+}
