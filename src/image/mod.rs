@@ -5,9 +5,12 @@ mod history;
 mod info;
 pub(crate) mod inspect;
 pub(crate) mod list;
+mod local_facts;
 mod missing;
+mod platform;
 mod pull;
 mod status;
+mod verdict;
 
 pub use containers::{ImageContainer, ImageContainers, Match};
 pub use history::{HistoryLayer, ImageHistory};
@@ -16,5 +19,7 @@ pub use list::{ImageList, ImageSummary, ListOptions};
 pub use missing::MissingImages;
 pub use pull::{ImageIdentity, LayerState, LayerStatus, PullOptions, PullResult, RegistryAuth};
 pub use status::{ImageStatus, LastError, OperationState};
+
+pub use verdict::{Certainty, RemoteImage, State};
 
 pub(crate) use pull::PullTable;
