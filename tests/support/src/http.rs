@@ -151,8 +151,12 @@ struct Exactly<R> {
 impl<R: Read> Read for Exactly<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if room == 0 {
+            // A buffered reader would wait for the next answer.
+            return Ok(0);
+        }
         let read = self.from.read(&mut buffer[..room])?;
-        if read == 0 && room > 0 {
+        if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.left -= read as u64;

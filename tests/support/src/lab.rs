@@ -10,6 +10,7 @@ use crate::digest::unique;
 use crate::engine::Engine;
 use crate::image::Artifact;
 use crate::registry::{self, Options, Published, Registry};
+use crate::relay::Relay;
 use crate::up::{self, Dockerd, Ours, clean, dispose, namespace, state};
 
 /// A real engine and a real registry.
@@ -77,6 +78,11 @@ impl Lab {
             }
         }
         panic!("no port is free both here and in the engine's network");
+    }
+
+    /// A port in the engine's network, such as one that a container publishes, reached from this side.
+    pub fn reach(&self, port: u16) -> Relay {
+        Relay::start(self.network.clone(), port)
     }
 
     /// A second registry that asks for user and password (in `login`).

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The map: [`Lab`] and [`Scope`] (what a test holds), [`Engine`] (raw JSON in and out), [`Registry`] (publish, delete, count requests),
-//! [`Image`], [`Index`] and [`Artifact`] (any manifest there is).
+//! [`Image`], [`Index`] and [`Artifact`] (any manifest there is), [`Proxy`] (cuts, hangs, holds, answers and counts at the n-th request).
 //! The engine is the one that answers (`DOCKER_HOST`, else /var/run/docker.sock); where none does, a dockerd of our own in a network
 //! namespace of its own, so that nothing of the machine's networks or rules is touched. `lab up|env|down|run` do the same from a shell.
 
@@ -24,7 +24,10 @@ mod engine;
 pub mod http;
 mod image;
 mod lab;
+mod proxy;
+mod publish;
 mod registry;
+mod relay;
 mod up;
 
 pub use address::{Address, Stream};
@@ -32,5 +35,7 @@ pub use command::command;
 pub use engine::{Engine, Events, Executed};
 pub use image::{Artifact, Blob, Compression, Format, Image, Index, Layer, native_platform};
 pub use lab::{Lab, PrivateEngine, PrivateRegistry, Scope};
+pub use proxy::{Canned, Exchange, Fault, Gate, Held, Proxy, When};
 pub use registry::{MANIFEST_TYPES, Mark, Published, Registry, Seen};
+pub use relay::Relay;
 pub use up::Dockerd;

@@ -58,7 +58,7 @@ impl Engine {
     /// One request with any body.
     pub fn send(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Response {
         let headers: &[_] = if body.is_empty() { &[] } else { &[("Content-Type", content_type)] };
-        let request = Request { method, path, headers, body, timeout: Duration::from_secs(300) };
+        let request = Request { method, path, headers, body, timeout: Duration::from_secs(120) };
         http::send(&self.address, &request).unwrap_or_else(|error| panic!("{method} {path} at {}: {error}", self.address))
     }
 

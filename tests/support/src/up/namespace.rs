@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -59,6 +59,12 @@ fn enter(path: &Path) -> io::Result<()> {
 pub(crate) fn listen(path: &Path, port: u16) -> io::Result<TcpListener> {
     let listen = || enter(path).and_then(|()| TcpListener::bind(("127.0.0.1", port)));
     std::thread::scope(|scope| scope.spawn(listen).join().unwrap())
+}
+
+/// A connection to a port inside a network.
+pub(crate) fn connect(path: &Path, port: u16) -> io::Result<TcpStream> {
+    let connect = || enter(path).and_then(|()| TcpStream::connect(("127.0.0.1", port)));
+    std::thread::scope(|scope| scope.spawn(connect).join().unwrap())
 }
 
 /// A program in a session of its own, in a network or in ours, with an environment that holds nothing of the caller's.
