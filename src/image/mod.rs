@@ -6,11 +6,14 @@ mod history;
 mod info;
 pub(crate) mod inspect;
 pub(crate) mod list;
+mod local_facts;
 mod missing;
+mod platform;
 mod pull;
 mod remove_old;
 mod status;
 mod update;
+mod verdict;
 
 pub use containers::{ImageContainer, ImageContainers, Match};
 pub use history::{HistoryLayer, ImageHistory};
@@ -21,6 +24,7 @@ pub use pull::{ImageIdentity, LayerState, LayerStatus, PullOptions, PullResult, 
 pub use remove_old::{KeptImage, RemoveOldOptions, RemovedImage, RemovedOld};
 pub use status::{ImageStatus, LastError, OperationState};
 pub use update::{Action, ContainerUpdate, NotAttempted, OnFailure, PlannedContainer, TagFate, UpdateOptions, UpdatePlan, UpdateReport};
+pub use verdict::{Certainty, RemoteImage, State};
 
 pub(crate) use pull::PullTable;
 pub(crate) use update::Replaced;
