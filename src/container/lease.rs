@@ -92,15 +92,12 @@ impl<'a> Lease<'a> {
         self.held = Some(Held { id: id.to_owned(), name, renewed: Instant::now() });
     }
 
-    /// Takes a temporary name over, from a run that is dead or by force.
-    pub(crate) async fn take(&mut self, id: &str, name: &TemporaryName) -> Result<()> {
+    /// Takes a temporary name over, from a run that is dead or by force; the name that it has then.
+    pub(crate) async fn take(&mut self, name: &TemporaryName) -> Result<TemporaryName> {
         self.written.push(name.lease);
         let next = name.with_lease(self.fresh());
         match requests::rename(self.engine, &name.to_string(), &next.to_string()).await {
-            Ok(()) => {
-                self.hold(id, next);
-                Ok(())
-            }
+            Ok(()) => Ok(next),
             Err(error) if matches!(error.code(), Code::NotFound | Code::Conflict) => {
                 let message = format!("another run has just taken over container {}", self.container);
                 Err(error.into_cause_of(Code::Busy, message).with_container(self.container.clone()))

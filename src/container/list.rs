@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::in_hand;
 use super::inspect;
 use super::names::{self, Hand};
 use crate::engine::Engine;
@@ -82,7 +83,7 @@ pub struct ContainerSummary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ContainerOperation {
-    /// `recreate`.
+    /// `recreate` or `recover`.
     pub kind: &'static str,
     /// The phase, where this process does the work.
     pub phase: Option<&'static str>,
@@ -92,8 +93,20 @@ pub struct ContainerOperation {
     pub started_at: Option<String>,
 }
 
+impl From<in_hand::Current> for ContainerOperation {
+    fn from(current: in_hand::Current) -> Self {
+        Self {
+            kind: current.kind,
+            phase: Some(current.phase),
+            permille: Some(current.permille),
+            started_at: Some(current.started_at.to_string()),
+        }
+    }
+}
+
 /// The engine's list, read once, with what the temporary names of a recreation say.
 pub(crate) struct Listing {
+    engine: String,
     entries: Vec<Value>,
     now: i64,
 }
@@ -104,14 +117,24 @@ impl Listing {
         let answer = engine.call(what, http::Method::GET, "/containers/json?all=1", None, engine.timeout()).await?;
         let now = answer.engine_time().unwrap_or_default();
         match answer.json(what)? {
-            Value::Array(entries) => Ok(Self { entries, now }),
+            Value::Array(entries) => Ok(Self { engine: engine.endpoint().to_string(), entries, now }),
             _ => Err(Code::Engine.error("listing the containers: the engine's answer is no list")),
         }
     }
 
     /// Every container once, under its own name. `outdated` is not known yet.
     pub(crate) fn containers(&self) -> Vec<ContainerSummary> {
-        names::fold(&self.entries, self.now).into_iter().map(|folded| summary(folded.name, folded.entry, folded.hand)).collect()
+        let folded = names::fold(&self.entries, self.now).into_iter();
+        folded
+            .map(|folded| {
+                let mut entry = summary(folded.name, folded.entry, folded.hand);
+                if let Some(current) = in_hand::current(&self.engine, &entry.name) {
+                    entry.operation = Some(current.into());
+                    entry.interrupted = false;
+                }
+                entry
+            })
+            .collect()
     }
 
     /// One container by its name, or by its id or the beginning of one, as the engine takes them.
@@ -228,7 +251,7 @@ mod tests {
             json!({"Id": "aaa222", "Names": ["/db"]}),
             json!({"Id": "bbb333", "Names": ["/aaa1"]}),
         ];
-        let listing = Listing { entries, now: 0 };
+        let listing = Listing { engine: String::new(), entries, now: 0 };
         let id = |wanted: &str| listing.find(wanted).map(|found| found.map(|entry| entry.id));
         assert_eq!(id("web").unwrap().as_deref(), Some("aaa111"));
         assert_eq!(id("/web").unwrap().as_deref(), Some("aaa111"));

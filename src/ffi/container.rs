@@ -5,9 +5,10 @@ use std::ffi::{c_char, c_void};
 
 use serde_json::Value;
 
+use super::call_options::{containers_options, recreate_options};
+use super::callback::Callback;
 use super::entry::Entry;
 use super::guard::Out;
-use super::image_options::containers_options;
 use super::strings;
 use super::types::{refit, refit_cancel, refit_code, refit_error, refit_log_fn, refit_progress_fn, refit_write_fn};
 use crate::Code;
@@ -304,7 +305,15 @@ pub unsafe extern "C" fn container_recreate(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("container_recreate", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("container_recreate", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        let options = recreate_options(&mut entry.options)?;
+        entry.watch(Callback { function: on_progress, user_data }, |refit| refit.recreate_container(container, options))
+    })
 }
 
 /// Finishes or undoes what an interrupted recreation left, of one container or (NULL) of all: `found [ {container, situation, action, error?}

@@ -3,10 +3,10 @@
 
 use std::ffi::{c_char, c_void};
 
+use super::call_options::{containers_options, pull_options};
 use super::callback::Callback;
 use super::entry::Entry;
 use super::guard::Out;
-use super::image_options::{containers_options, pull_options};
 use super::strings;
 use super::types::{refit, refit_cancel, refit_code, refit_error, refit_progress_fn};
 use crate::image::ListOptions;

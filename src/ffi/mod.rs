@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "pointers come from C")]
 #![allow(unreachable_pub, reason = "C reaches them by their symbols")]
 
+mod call_options;
 mod callback;
 mod cancel;
 mod codes;
@@ -15,7 +16,6 @@ mod error;
 mod guard;
 mod handle;
 mod image;
-mod image_options;
 mod open_options;
 mod options;
 mod service;

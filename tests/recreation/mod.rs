@@ -1,10 +1,11 @@
 //! A container whose image has moved on, and what must be true of it afterwards.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // each test binary takes what it needs
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // each test binary takes what it needs
 
 use std::time::Duration;
 
-use refit::{Cancel, ConnectOptions, Failure, Outcome, RecreateOptions, Recreation, Refit};
+use refit::container::{RecreateOptions, Recreation};
+use refit::{Cancel, ConnectOptions, Failure, Outcome, Refit};
 use refit_lab::{Image, Lab, Published, Scope};
 use serde_json::{Value, json};
 
@@ -144,6 +145,13 @@ pub fn quick() -> RecreateOptions {
     options
 }
 
+/// A window that a test ends before it does.
+pub fn slow() -> RecreateOptions {
+    let mut options = RecreateOptions::default();
+    options.settle = Duration::from_secs(60);
+    options
+}
+
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
@@ -156,19 +164,32 @@ pub async fn connect(host: &str) -> Refit {
 
 /// Recreates through the lab's engine.
 pub fn recreate(case: &Case, options: RecreateOptions) -> Outcome<Recreation> {
+    recreate_named(case, &case.name, options)
+}
+
+pub fn recreate_named(case: &Case, name: &str, options: RecreateOptions) -> Outcome<Recreation> {
     let host = case.lab.engine.host();
-    runtime().block_on(async { connect(&host).await.recreate_container(case.name.clone(), options).await })
+    runtime().block_on(async { connect(&host).await.recreate_container(name, options).await })
 }
 
 /// Recreates, and fires a token when a phase begins.
 pub fn recreate_cancelled_in(case: &Case, options: RecreateOptions, phase: &'static str) -> Outcome<Recreation> {
+    recreate_cancelled_after(case, options, phase, Duration::ZERO)
+}
+
+/// Recreates, and fires a token some time after a phase has begun.
+pub fn recreate_cancelled_after(case: &Case, options: RecreateOptions, phase: &'static str, wait: Duration) -> Outcome<Recreation> {
     let host = case.lab.engine.host();
     runtime().block_on(async {
         let (refit, cancel) = (connect(&host).await, Cancel::new());
         let fired = cancel.clone();
         let operation = refit.recreate_container(case.name.clone(), options).cancel(&cancel).on_progress(move |progress| {
             if progress.phase == phase {
-                fired.fire();
+                let fired = fired.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(wait).await;
+                    fired.fire();
+                });
             }
             std::ops::ControlFlow::Continue(())
         });

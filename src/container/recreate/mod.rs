@@ -15,12 +15,17 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+pub(crate) use body_kept::{KeptBody, KeptFile, kept};
 pub use options::{Hooks, RecreateOptions};
 pub(crate) use prepare::{Given, Prepared, find, preflight};
 pub use report::{DependentRecreation, Recreation, RecreationResult};
+pub(crate) use settle::{Watch, settle};
 pub(crate) use steps::OnPhase;
+pub(crate) use stop::{exited_by, grace};
+pub(crate) use undo::Swap;
 
 use super::in_hand::InHand;
+use super::recover::recover_first;
 use super::spec;
 use super::{requests, state};
 use crate::call::Call;
@@ -61,6 +66,9 @@ pub(crate) async fn recreate(
     let engine = &refit.shared.engine;
     on_phase("checking", 0);
     options.check()?;
+    if options.recover_first {
+        recover_first(refit, call, container, on_phase).await?;
+    }
     let found = call.run(find(engine, container)).await?;
     let name = state::name(&found).to_owned();
     let refuse = |error: Error, found: &Value| Failure::with_report(error.clone(), refused(found, &error, begun));

@@ -30,6 +30,7 @@ mod lab;
 mod lying;
 mod pattern;
 mod proxy;
+mod publish;
 mod registry;
 mod relay;
 mod tls;
