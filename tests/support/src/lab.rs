@@ -88,7 +88,7 @@ impl Lab {
     /// A second registry that asks for user and password (in `login`).
     pub fn registry_with_login(&self) -> PrivateRegistry {
         let folder = self.folder.join(format!("login-{}", unique()));
-        let served = registry::serve(&folder, &Options { namespace: self.network.clone(), login: true, ..Options::default() });
+        let served = registry::serve(&folder, &Options { namespace: self.network.clone(), login: true });
         PrivateRegistry { registry: served.registry, pids: served.pids }
     }
 }
