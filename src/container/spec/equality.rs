@@ -85,6 +85,8 @@ fn config(found: &mut Found, subject: &Subject, new: &Value, new_image: &Value) 
         let explained = match key.as_str() {
             // Made up again where the user gave none; compared after that is taken out.
             "Hostname" | "Domainname" => user,
+            // A published port that is not exposed is published by no engine up to 28, without an error.
+            "ExposedPorts" => ports(at(&merged, key)) == ports(raw_new),
             "Labels" if at(&expected, key) != at(&actual, key) => alike(key, at(&merged, key), raw_new),
             _ => apart || user || alike(key, raw_old, raw_new) || alike(key, at(&merged, key), raw_new),
         };
@@ -96,6 +98,10 @@ fn config(found: &mut Found, subject: &Subject, new: &Value, new_image: &Value) 
 
 fn at<'a>(config: &'a Map<String, Value>, key: &str) -> &'a Value {
     config.get(key).unwrap_or(&Value::Null)
+}
+
+fn ports(exposed: &Value) -> BTreeSet<&String> {
+    exposed.as_object().into_iter().flatten().map(|(port, _)| port).collect()
 }
 
 fn alike(key: &str, a: &Value, b: &Value) -> bool {

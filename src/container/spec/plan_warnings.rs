@@ -16,7 +16,7 @@ pub(crate) fn plan_warnings(old: &Value, new: &Value, containers: &[Value]) -> V
     let mut warnings = of_images(old, new);
     for container in containers {
         let of = |(code, message): (&str, String)| Warning { code: code.into(), container: Some(name(container).into()), message };
-        warnings.extend(ports(new, container).into_iter().map(of));
+        warnings.extend(ports(old, new, container).into_iter().map(of));
         warnings.extend(volumes(old, new, container).into_iter().map(of));
         warnings.extend(overridden(old, new, container).into_iter().map(of));
         warnings.extend(pinned(old, new, container).into_iter().map(of));
@@ -58,11 +58,13 @@ fn changed_labels(old: &Value, new: &Value) -> BTreeSet<String> {
     all.filter(|label| READ_BY_TOOLS.iter().any(|tool| label.starts_with(tool)) && before.get(label) != after.get(label)).collect()
 }
 
-fn ports(new: &Value, container: &Value) -> Vec<(&'static str, String)> {
-    let exposed = |port: &str| new["Config"]["ExposedPorts"].get(port).is_some();
+fn ports(old: &Value, new: &Value, container: &Value) -> Vec<(&'static str, String)> {
+    let exposed = |image: &Value, port: &str| image["Config"]["ExposedPorts"].get(port).is_some();
     entries(&container["HostConfig"], "PortBindings")
-        .filter(|(port, _)| !exposed(port))
-        .map(|(port, _)| ("port_not_exposed", format!("it publishes port {port}, which the new image does not expose; it stays published")))
+        .filter(|(port, _)| exposed(old, port) && !exposed(new, port))
+        .map(|(port, _)| {
+            ("port_not_exposed", format!("it publishes port {port}, which the new image exposes no longer; it stays published"))
+        })
         .collect()
 }
 
