@@ -1,8 +1,22 @@
 //! refit manages Docker images, and the containers made from them, by hand.
 
-mod container;
+mod call;
+mod cancel;
+pub mod container;
+mod engine;
 mod environment;
 mod error;
+mod ffi;
+pub mod image;
+mod operation;
+mod progress;
+mod reference;
+mod refit;
 
-pub use container::{Change, ImageChange, Warning};
+pub use cancel::Cancel;
+pub use engine::Store;
 pub use error::{Code, Context, Error, ErrorDocument, Failure, Outcome, Result};
+pub use operation::Operation;
+pub use progress::Progress;
+pub use reference::Reference;
+pub use refit::{CheckVia, ConnectOptions, EngineInfo, Refit, RegistryOptions};

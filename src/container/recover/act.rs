@@ -1,0 +1,317 @@
+//! Doing what was decided, under a lease of our own.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::RecoveryAction;
+use super::table::{Decision, Named, Standing};
+use crate::call::Call;
+use crate::container::lease::{Clock, Lease};
+use crate::container::names::{LEASE, Mode};
+use crate::container::recreate::{KeptBody, KeptFile, OnPhase, RecreateOptions, Swap, Watch, exited_by, grace, settle};
+use crate::container::{requests, state};
+use crate::{Code, Error, Refit, Result};
+
+/// What the engine adds to a grace before it gives up killing.
+const AFTER_GRACE: i64 = 15;
+
+/// How long the engine may take to remove an `--rm` container that has ended.
+const REMOVAL: Duration = Duration::from_secs(60);
+
+/// What a dry run says.
+pub(super) fn would(decision: Decision) -> RecoveryAction {
+    match decision {
+        Decision::Leave => RecoveryAction::Foreign,
+        Decision::UndoAfterStop | Decision::Undo | Decision::RemoveNew => RecoveryAction::WouldUndo,
+        _ => RecoveryAction::WouldFinish,
+    }
+}
+
+/// The engine is removing the holder of the name.
+pub(super) async fn wait_for_removal(refit: &Refit, standing: &Standing) -> Result<()> {
+    let Some(holder) = &standing.holder else { return Ok(()) };
+    let begun = Instant::now();
+    while requests::inspect(&refit.shared.engine, state::id(holder)).await?.is_some() {
+        if begun.elapsed() > REMOVAL {
+            return Err(Code::Engine.error(format!(
+                "the engine has not removed container {} in {} s",
+                state::id(holder),
+                REMOVAL.as_secs()
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+/// The containers of one name, in our hand.
+struct Repair<'a> {
+    call: &'a Call,
+    on_phase: OnPhase<'a>,
+    swap: Swap<'a>,
+    watch: Watch,
+}
+
+/// Takes the lease over and acts; beside an error, what is still to be done.
+#[allow(clippy::too_many_arguments)] // what the one caller has read
+pub(super) async fn act(
+    refit: &Refit,
+    call: &Call,
+    name: &str,
+    clock: Clock,
+    standing: Standing,
+    decision: Decision,
+    kept: Option<(KeptBody, KeptFile)>,
+    on_phase: OnPhase<'_>,
+) -> (RecoveryAction, Option<Error>) {
+    let engine = &refit.shared.engine;
+    let mut lease = Lease::new(engine, name, clock);
+    // The new container's name first: whoever wins it has the run. It is held, since that container is the last to be removed.
+    for named in standing.new.iter().chain(&standing.old) {
+        let id = state::id(&named.container);
+        match lease.take(&named.name).await {
+            Ok(taken) if lease.name().is_none() => lease.hold(id, taken),
+            Ok(_) => {}
+            Err(error) => return (would(decision), Some(error)),
+        }
+    }
+    let Some(first) = standing.new.first().or(standing.old.first()) else { return (RecoveryAction::Foreign, None) };
+    let old = match (&standing.holder, standing.old.first()) {
+        (_, Some(old)) => state::id(&old.container).to_owned(),
+        (Some(holder), None) => state::id(holder).to_owned(),
+        (None, None) => first.name.other.clone(),
+    };
+    let new = match (standing.new.first(), &standing.holder) {
+        (Some(new), _) => Some(state::id(&new.container).to_owned()),
+        (None, holder) => holder.as_ref().map(|holder| state::id(holder).to_owned()),
+    };
+    let (kept, file) = kept.map_or((None, None), |(kept, file)| (Some(kept), Some(file)));
+    let kept = kept.filter(|kept| state::id(&kept.old).starts_with(&old));
+    let swap = Swap {
+        engine,
+        name: name.to_owned(),
+        mode: first.name.mode,
+        old,
+        new,
+        lease,
+        engine_wait: refit.shared.options.engine_wait,
+        kept,
+        remake: None,
+    };
+    let defaults = RecreateOptions::default();
+    let watch = Watch { settle: defaults.settle, health_timeout: defaults.health_timeout };
+    let mut repair = Repair { call, on_phase, swap, watch };
+    match repair.perform(&standing, decision, clock).await {
+        Ok(action) => {
+            if let Some(file) = file {
+                file.remove().await;
+            }
+            (action, None)
+        }
+        Err(error) => (would(decision), Some(error)),
+    }
+}
+
+impl Repair<'_> {
+    async fn perform(&mut self, standing: &Standing, decision: Decision, clock: Clock) -> Result<RecoveryAction> {
+        match decision {
+            Decision::Leave | Decision::WaitForRemoval => Ok(RecoveryAction::Foreign),
+            Decision::UndoAfterStop => {
+                if let (Some(new), Some(holder)) = (standing.new.first(), &standing.holder) {
+                    self.await_stop(new, holder, clock).await?;
+                }
+                self.undo().await
+            }
+            Decision::Undo => self.undo().await,
+            Decision::RemoveNew => self.remove_new(standing).await,
+            Decision::Forward => self.forward(standing).await,
+            Decision::ForwardAndRemoveOld => {
+                self.take_name(standing).await?;
+                self.start_or_undo().await
+            }
+            Decision::StartNew => self.start_or_undo().await,
+            Decision::SettleNew => self.settle_or_undo().await,
+            Decision::RemoveOld => self.remove_old().await.map(|()| RecoveryAction::RemovedOld),
+        }
+    }
+
+    /// A stop that the dead run had asked for goes on in the engine; until it has ended, a start would be answered with "is running".
+    async fn await_stop(&mut self, new: &Named, holder: &Value, clock: Clock) -> Result<()> {
+        if !self.swap.mode.runs() || !state::is_running(holder) {
+            return Ok(());
+        }
+        (self.on_phase)("waiting", 100);
+        let renewed = i64::from(new.name.lease) - LEASE;
+        let grace = i64::try_from(grace(holder, None).as_secs()).unwrap_or(i64::MAX / 2);
+        let left = renewed.saturating_add(grace).saturating_add(AFTER_GRACE) - clock.now();
+        let (engine, call) = (self.swap.engine, self.call);
+        let end = Instant::now() + Duration::from_secs(u64::try_from(left).unwrap_or(0));
+        let waiting = call.run(async { Ok::<_, Error>(exited_by(engine, state::id(holder), end).await) });
+        self.swap.lease.during(waiting).await?;
+        Ok(())
+    }
+
+    async fn undo(&mut self) -> Result<RecoveryAction> {
+        (self.on_phase)("rolling_back", 500);
+        self.swap.undo().await?;
+        Ok(RecoveryAction::Undone)
+    }
+
+    async fn remove_new(&mut self, standing: &Standing) -> Result<RecoveryAction> {
+        (self.on_phase)("removing", 500);
+        for named in standing.old.iter().chain(&standing.new) {
+            self.swap.lease.ensure().await?;
+            requests::remove_new(self.swap.engine, state::id(&named.container)).await?;
+        }
+        Ok(RecoveryAction::Undone)
+    }
+
+    /// The new container gets the name, from a name that only we have.
+    async fn take_name(&mut self, standing: &Standing) -> Result<()> {
+        let Some(new) = standing.new.first() else { return Ok(()) };
+        (self.on_phase)("renaming", 200);
+        self.swap.lease.ensure().await?;
+        let name = self.swap.lease.name().map_or_else(|| new.name.to_string(), ToString::to_string);
+        requests::rename(self.swap.engine, &name, &self.swap.name).await?;
+        let engine = self.swap.engine;
+        let old = requests::inspect(engine, &self.swap.old).await?;
+        self.swap.lease.follow(old.iter().map(|old| (state::id(old), state::name(old))))
+    }
+
+    async fn forward(&mut self, standing: &Standing) -> Result<RecoveryAction> {
+        self.take_name(standing).await?;
+        if let Some(new) = self.swap.new.clone()
+            && self.swap.mode.runs()
+        {
+            (self.on_phase)("starting", 500);
+            requests::start_when_port_is_free(self.swap.engine, &new, || true).await?;
+            self.pause(&new).await?;
+        }
+        Ok(RecoveryAction::Finished)
+    }
+
+    async fn start_or_undo(&mut self) -> Result<RecoveryAction> {
+        (self.on_phase)("starting", 300);
+        match self.start().await {
+            Ok(()) => self.settle_or_undo().await,
+            Err(error) if self.swap.lease.is_lost() => Err(error),
+            Err(error) => self.undo_after(error).await,
+        }
+    }
+
+    async fn start(&mut self) -> Result<()> {
+        let (engine, old) = (self.swap.engine, self.swap.old.clone());
+        let Some(new) = self.swap.new.clone() else { return Ok(()) };
+        if let Some(old) = requests::inspect(engine, &old).await?
+            && matches!(state::restart_policy(&old), "always" | "on-failure")
+        {
+            self.swap.lease.ensure().await?;
+            requests::update_restart_policy(engine, state::id(&old), &json!({"Name": "no"})).await?;
+        }
+        self.swap.lease.ensure().await?;
+        self.swap.lease.during(requests::start_when_port_is_free(engine, &new, || true)).await
+    }
+
+    /// A container that was just started may be about to fail, in a recovery too.
+    async fn settle_or_undo(&mut self) -> Result<RecoveryAction> {
+        (self.on_phase)("waiting", 600);
+        let Some(new) = self.swap.new.clone() else { return Ok(RecoveryAction::Foreign) };
+        let Some(container) = requests::inspect(self.swap.engine, &new).await? else {
+            return self.undo_after(Code::NotFound.error("the new container is gone")).await;
+        };
+        let stands = self.stands(&container);
+        if !stands {
+            let (engine, call) = (self.swap.engine, self.call);
+            match self.swap.lease.during(call.run(settle(engine, &new, self.watch))).await {
+                Ok(_) => {}
+                Err(error) if self.swap.lease.is_lost() || call.interrupt().is_some() => return Err(error),
+                Err(error) => return self.undo_after(error).await,
+            }
+        }
+        self.pause(&new).await?;
+        self.remove_old().await?;
+        Ok(if stands { RecoveryAction::RemovedOld } else { RecoveryAction::Finished })
+    }
+
+    /// Whether it has been up for longer than it must.
+    fn stands(&self, container: &Value) -> bool {
+        let up = state::started_at(container).map_or(0, |started| self.swap.lease.clock().now() - started.as_second());
+        let is_unhealthy = container.pointer("/State/Health/Status").is_some_and(|health| health == "unhealthy" || health == "starting");
+        state::is_running(container) && state::status(container) != "restarting" && !is_unhealthy && up > self.watch.settle.as_secs() as i64
+    }
+
+    async fn undo_after(&mut self, error: Error) -> Result<RecoveryAction> {
+        self.undo().await.map_err(|undo| undo.caused_by(&error))
+    }
+
+    async fn pause(&mut self, new: &str) -> Result<()> {
+        if self.swap.mode != Mode::Paused {
+            return Ok(());
+        }
+        match requests::inspect(self.swap.engine, new).await? {
+            Some(container) if state::is_running(&container) && !state::is_paused(&container) => {
+                requests::pause(self.swap.engine, new).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn remove_old(&mut self) -> Result<()> {
+        (self.on_phase)("removing", 900);
+        match requests::inspect(self.swap.engine, &self.swap.old).await? {
+            Some(old) => self.swap.remove_old(&old).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// A body that was kept, when no temporary name is left: somebody has removed both containers, or the run ended before it removed its file.
+pub(super) struct FromFile<'a> {
+    pub(super) refit: &'a Refit,
+    pub(super) name: &'a str,
+    pub(super) clock: Clock,
+    pub(super) kept: KeptBody,
+    pub(super) file: KeptFile,
+    pub(super) holder: Option<Value>,
+}
+
+impl FromFile<'_> {
+    /// `None` when the work was done already.
+    pub(super) async fn act(self, dry_run: bool, on_phase: OnPhase<'_>) -> Option<(&'static str, RecoveryAction, Option<Error>)> {
+        const GONE: &str = "both containers were removed; the old one's configuration was kept";
+        if let Some(holder) = &self.holder {
+            let id = state::id(holder);
+            if id == state::id(&self.kept.old) || id == self.kept.new_id {
+                if !dry_run {
+                    self.file.remove().await;
+                }
+                return None;
+            }
+            return Some(("both containers were removed, and another has taken the name", RecoveryAction::Foreign, None));
+        }
+        if dry_run {
+            return Some((GONE, RecoveryAction::WouldUndo, None));
+        }
+        on_phase("rolling_back", 500);
+        let engine = &self.refit.shared.engine;
+        let mut swap = Swap {
+            engine,
+            name: self.name.to_owned(),
+            mode: self.kept.mode,
+            old: state::id(&self.kept.old).to_owned(),
+            new: None,
+            lease: Lease::new(engine, self.name, self.clock),
+            engine_wait: self.refit.shared.options.engine_wait,
+            kept: Some(self.kept),
+            remake: None,
+        };
+        match swap.undo().await {
+            Ok(()) => {
+                self.file.remove().await;
+                Some((GONE, RecoveryAction::Undone, None))
+            }
+            Err(error) => Some((GONE, RecoveryAction::WouldUndo, Some(error))),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Repairing what a recreation left that was killed: in this process or another, from the engine's state alone.
+
+mod act;
+mod table;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::in_hand::InHand;
+use super::lease::Clock;
+use super::names::{self, Role, TemporaryName};
+use super::recreate::{KeptBody, KeptFile, OnPhase, kept};
+use super::requests;
+use crate::call::Call;
+use crate::{Code, Error, ErrorDocument, Failure, Operation, Outcome, Progress, Refit, Result};
+use table::{Decision, Named, Standing};
+
+/// How interrupted recreations are repaired.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct RecoverOptions {
+    /// Tell what would be done, and do nothing. Default: off.
+    pub dry_run: bool,
+    /// Do not wait for the lease of a run that may be alive to end, at most 30 s after its death. Default: off.
+    pub force: bool,
+}
+
+/// What was found, and what was done about it.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+#[schemars(rename = "recovery")]
+#[non_exhaustive]
+pub struct Recovery {
+    /// One for each name that a recreation has left.
+    pub found: Vec<Recovered>,
+}
+
+/// One interrupted recreation.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "recovered")]
+#[non_exhaustive]
+pub struct Recovered {
+    /// The container's name.
+    pub container: String,
+    /// What was found, in words.
+    pub situation: String,
+    /// What was done; beside an error, what is still to be done.
+    pub action: RecoveryAction,
+    /// Why it could not be done.
+    pub error: Option<ErrorDocument>,
+}
+
+/// What became of an interrupted recreation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RecoveryAction {
+    /// The new container has the name.
+    Finished,
+    /// The old one is back as before.
+    Undone,
+    /// The new one was in its place already; the old one was removed.
+    RemovedOld,
+    /// A run may be at work on it; nothing was touched.
+    Busy,
+    /// Other containers are in the way; nothing was touched.
+    Foreign,
+    /// It would be finished.
+    WouldFinish,
+    /// It would be undone.
+    WouldUndo,
+}
+
+impl Refit {
+    /// Repairs what interrupted recreations have left: of one container, or of all.
+    ///
+    /// Whether each is finished or undone follows from what stands on the engine. Runs that may be alive, and names that something else has
+    /// taken, are told and not touched. What cannot be repaired has its own error, and the first is the call's.
+    pub fn recover(&self, container: Option<&str>, options: RecoverOptions) -> Operation<Recovery> {
+        let container = container.map(str::to_owned);
+        self.operation(move |refit, call| async move {
+            let report =
+                |subject: &str, phase: &'static str, permille: u32| call.report(Progress::whole("recover", subject, phase, permille));
+            let recovery = recover(&refit, &call, container.as_deref(), &options, &report).await?;
+            report(container.as_deref().unwrap_or_default(), "done", 1000);
+            Ok(recovery)
+        })
+    }
+}
+
+/// Repairs before a recreation, which is not begun when something stays that is not repaired.
+pub(crate) async fn recover_first(refit: &Refit, call: &Call, container: &str, on_phase: OnPhase<'_>) -> Result<()> {
+    let report = |_: &str, phase: &'static str, _: u32| on_phase(phase, 0);
+    let recovery = recover(refit, call, Some(container), &RecoverOptions::default(), &report).await?;
+    for found in &recovery.found {
+        let code = match found.action {
+            RecoveryAction::Busy => Code::Busy,
+            RecoveryAction::Foreign => Code::Conflict,
+            _ => continue,
+        };
+        return Err(code.error(format!("container {}: {}", found.container, found.situation)).with_container(found.container.clone()));
+    }
+    Ok(())
+}
+
+/// What one name has left.
+#[derive(Debug, Default)]
+struct Leftover {
+    temporary: Vec<(String, TemporaryName)>,
+    holder: Option<String>,
+    kept: Option<(KeptBody, KeptFile)>,
+}
+
+type Report<'a> = &'a (dyn Fn(&str, &'static str, u32) + Send + Sync);
+
+async fn recover(refit: &Refit, call: &Call, container: Option<&str>, options: &RecoverOptions, report: Report<'_>) -> Outcome<Recovery> {
+    report(container.unwrap_or_default(), "checking", 0);
+    let leftovers = call.run(leftovers(refit, container)).await?;
+    let (count, mut recovery, mut first) = (leftovers.len() as u32, Recovery::default(), None);
+    for (index, name) in leftovers.into_iter().enumerate() {
+        if let Err(error) = call.check() {
+            return Err(Failure::with_report(error, recovery));
+        }
+        let on_phase = |phase: &'static str, permille: u32| report(&name, phase, (index as u32 * 1000 + permille) / count);
+        let Some(found) = one(refit, call, &name, options, &on_phase).await else { continue };
+        let (found, error) = found;
+        recovery.found.push(found);
+        first = first.or(error);
+    }
+    match first {
+        None => Ok(recovery),
+        Some(error) => Err(Failure::with_report(error, recovery)),
+    }
+}
+
+/// The names that have something left.
+async fn leftovers(refit: &Refit, container: Option<&str>) -> Result<Vec<String>> {
+    let (all, _) = read(refit).await?;
+    let wanted = container.map(|container| {
+        let container = container.trim_start_matches('/');
+        TemporaryName::parse(container).map_or_else(|| container.to_owned(), |temporary| temporary.container)
+    });
+    Ok(all.into_keys().filter(|name| wanted.as_ref().is_none_or(|wanted| wanted == name)).collect())
+}
+
+/// Every name that has something left, with ids; and the engine's clock.
+async fn read(refit: &Refit) -> Result<(BTreeMap<String, Leftover>, Clock)> {
+    let engine = &refit.shared.engine;
+    let (list, now) = requests::list(engine).await?;
+    let clock = Clock::at(now);
+    let mut all: BTreeMap<String, Leftover> = BTreeMap::new();
+    let named = |entry: &serde_json::Value| Some((names::own_name(entry)?.to_owned(), entry.get("Id")?.as_str()?.to_owned()));
+    let entries: Vec<(String, String)> = list.iter().filter_map(named).collect();
+    for (name, id) in &entries {
+        if let Some(temporary) = TemporaryName::parse(name) {
+            all.entry(temporary.container.clone()).or_default().temporary.push((id.clone(), temporary));
+        }
+    }
+    if let Some(state_dir) = &refit.shared.options.state_dir {
+        for (body, file) in kept(state_dir, &engine.endpoint().to_string()).await? {
+            let name = body.container.clone();
+            all.entry(name).or_default().kept = Some((body, file));
+        }
+    }
+    for (name, id) in entries {
+        if let Some(leftover) = all.get_mut(&name) {
+            leftover.holder = Some(id);
+        }
+    }
+    Ok((all, clock))
+}
+
+/// Repairs one name; `None` when nothing was left after all.
+async fn one(
+    refit: &Refit,
+    call: &Call,
+    name: &str,
+    options: &RecoverOptions,
+    on_phase: OnPhase<'_>,
+) -> Option<(Recovered, Option<Error>)> {
+    let found = |situation: &str, action, error: Option<Error>| {
+        let error = error.map(|error| error.with_container(name));
+        let document = error.as_ref().map(Error::document);
+        (Recovered { container: name.to_owned(), situation: situation.to_owned(), action, error: document }, error)
+    };
+    let Some(in_hand) = InHand::take(&refit.shared.engine.endpoint().to_string(), name, "recover") else {
+        return Some(found("this process works on it", RecoveryAction::Busy, None));
+    };
+    let on_phase = |phase: &'static str, permille: u32| {
+        in_hand.phase(phase, permille);
+        on_phase(phase, permille);
+    };
+    loop {
+        let (leftover, clock) = match read(refit).await {
+            Ok((mut all, clock)) => (all.remove(name)?, clock),
+            Err(error) => return Some(found("the engine could not be asked", RecoveryAction::WouldUndo, Some(error))),
+        };
+        let is_live = leftover.temporary.iter().any(|(_, temporary)| temporary.is_live(clock.now()));
+        if is_live && !options.force {
+            return Some(found("a recreation is at work on it, or was until a moment ago", RecoveryAction::Busy, None));
+        }
+        let standing = match inspect(refit, &leftover).await {
+            Ok(standing) => standing,
+            Err(error) => return Some(found("the containers could not be inspected", RecoveryAction::WouldUndo, Some(error))),
+        };
+        if leftover.temporary.is_empty() {
+            let (kept, file) = leftover.kept?;
+            let from_file = act::FromFile { refit, name, clock, kept, file, holder: standing.holder };
+            let (situation, action, error) = from_file.act(options.dry_run, &on_phase).await?;
+            return Some(found(situation, action, error));
+        }
+        let (situation, decision) = table::decide(&standing);
+        if decision == Decision::WaitForRemoval && !options.dry_run {
+            if let Err(error) = call.run(act::wait_for_removal(refit, &standing)).await {
+                return Some(found(&situation, RecoveryAction::WouldFinish, Some(error)));
+            }
+            continue;
+        }
+        if options.dry_run || decision == Decision::Leave {
+            return Some(found(&situation, act::would(decision), None));
+        }
+        let kept = leftover.kept;
+        let (action, error) = act::act(refit, call, name, clock, standing, decision, kept, &on_phase).await;
+        if error.as_ref().is_some_and(|error| error.code() == Code::Busy) {
+            return Some(found(&situation, RecoveryAction::Busy, None));
+        }
+        return Some(found(&situation, action, error));
+    }
+}
+
+async fn inspect(refit: &Refit, leftover: &Leftover) -> Result<Standing> {
+    let engine = &refit.shared.engine;
+    let mut standing = Standing::default();
+    for (id, name) in &leftover.temporary {
+        let Some(container) = requests::inspect(engine, id).await? else { continue };
+        let named = Named { name: name.clone(), container };
+        if name.role == Role::New { standing.new.push(named) } else { standing.old.push(named) }
+    }
+    if let Some(holder) = &leftover.holder {
+        standing.holder = requests::inspect(engine, holder).await?;
+    }
+    Ok(standing)
+}

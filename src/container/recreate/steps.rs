@@ -1,0 +1,392 @@
+//! The sequence, step by step. Nothing of the old container is touched before its successor stands whole beside it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::body_kept::{KeptBody, KeptFile};
+use super::prepare::{self, Prepared};
+use super::settle::{self, Watch};
+use super::stop::{self, Unstopped};
+use super::undo::{Patience, Swap};
+use super::{RecreateOptions, Recreation, hook};
+use crate::call::Call;
+use crate::container::lease::Lease;
+use crate::container::names::{Mode, TemporaryName};
+use crate::container::spec::{self, Spec, Warning};
+use crate::container::{requests, state};
+use crate::engine::Engine;
+use crate::refit::Refit;
+use crate::{Code, Error, Result};
+
+/// Until when a create whose answer was lost is looked for.
+const CREATE_WAIT: Duration = Duration::from_secs(5);
+
+/// How far a run has come: what a failure has to put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The old container is as it was.
+    Beside,
+    /// It may be stopped, renamed, or replaced.
+    Swapping,
+    /// The new one was started.
+    Started,
+}
+
+/// What the caller hears of the steps, in thousandths of the whole.
+pub(crate) type OnPhase<'a> = &'a (dyn Fn(&'static str, u32) + Send + Sync);
+
+/// One run.
+pub(super) struct Run<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) call: &'a Call,
+    pub(super) prepared: &'a Prepared,
+    pub(super) options: &'a RecreateOptions,
+    pub(super) on_phase: OnPhase<'a>,
+    pub(super) swap: Swap<'a>,
+    pub(super) stage: Stage,
+    pub(super) report: Recreation,
+    /// The tag was moved between the look at the image and the create.
+    pub(super) tag_moved: bool,
+    pub(super) kept_file: Option<KeptFile>,
+    /// The old container's inspect after its stop.
+    pub(super) stopped: Option<Value>,
+    state_dir: Option<&'a std::path::Path>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        refit: &'a Refit,
+        call: &'a Call,
+        prepared: &'a Prepared,
+        options: &'a RecreateOptions,
+        on_phase: OnPhase<'a>,
+        report: Recreation,
+    ) -> Self {
+        let engine = &refit.shared.engine;
+        let swap = Swap {
+            engine,
+            name: prepared.name().to_owned(),
+            mode: state::mode(&prepared.container),
+            old: state::id(&prepared.container).to_owned(),
+            new: None,
+            lease: Lease::new(engine, prepared.name(), prepared.clock),
+            engine_wait: refit.shared.options.engine_wait,
+            kept: None,
+            remake: None,
+        };
+        Self {
+            engine,
+            call,
+            prepared,
+            options,
+            on_phase,
+            swap,
+            stage: Stage::Beside,
+            report,
+            tag_moved: false,
+            kept_file: None,
+            stopped: None,
+            state_dir: refit.shared.options.state_dir.as_deref(),
+        }
+    }
+
+    /// Steps 1 to 9. An error leaves the containers as [`Self::stage`] says.
+    pub(super) async fn replace(&mut self) -> Result<()> {
+        let spec = self.prepared.subject().spec()?;
+        self.report.warnings.extend(spec.warnings.iter().cloned());
+        for loss in &spec.lossy {
+            self.warn("lossy", loss.clone());
+        }
+        self.count_layer_changes().await;
+        let (new, new_name) = self.create(&spec).await?;
+        self.verify(&new).await?;
+        self.keep(&new).await?;
+        if self.swap.mode == Mode::Running && !self.options.hooks.before.is_empty() {
+            (self.on_phase)("hook", 250);
+            self.hook(&self.swap.old.clone(), &self.options.hooks.before).await?;
+        }
+        let stopped = self.stop().await?;
+        if spec.overlay {
+            self.join_overlays(&new, &stopped).await?;
+        }
+        self.exchange_names(&new, &new_name).await?;
+        if self.swap.mode.runs() {
+            self.start(&new, &stopped).await?;
+        }
+        Ok(())
+    }
+
+    /// Before a change that a cancelled call does not make any more.
+    async fn next(&mut self, phase: &'static str, permille: u32) -> Result<()> {
+        (self.on_phase)(phase, permille);
+        self.call.check()?;
+        self.swap.lease.ensure().await
+    }
+
+    fn warn(&mut self, code: &str, message: String) {
+        let container = Some(self.swap.name.clone());
+        self.report.warnings.push(Warning { code: code.into(), container, message });
+    }
+
+    fn conflict(&self, what: &str) -> Error {
+        Code::Conflict.error(format!("container {} {what} while it was being recreated", self.swap.name))
+    }
+
+    /// What the engine keeps beside the image and is not kept here. An engine that does not tell costs a number.
+    async fn count_layer_changes(&mut self) {
+        let path = format!("/containers/{}/changes", self.swap.old);
+        let Ok(changes) = self.engine.get("counting the files of the container's own", &path).await else { return };
+        let mounts = self.prepared.container.get("Mounts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let mounted: Vec<&str> = mounts.iter().filter_map(|mount| mount.get("Destination")?.as_str()).collect();
+        self.report.writable_layer_changes = Some(layer_changes(&changes, &mounted));
+    }
+
+    /// Steps 1 and 2: the new container under its temporary name, with all its networks.
+    async fn create(&mut self, spec: &Spec) -> Result<(String, TemporaryName)> {
+        (self.on_phase)("creating", 100);
+        self.call.check()?;
+        let name = self.swap.new_name();
+        let created = requests::create(self.engine, &name, spec.platform.as_deref(), &spec.body).await;
+        let (new, warnings) = match created {
+            Ok(created) => created,
+            Err(error) => {
+                if error.code() == Code::Unreachable {
+                    self.swap.new = self.find_created(&name).await;
+                }
+                return Err(self.create_error(error));
+            }
+        };
+        self.swap.new = Some(new.clone());
+        self.report.new_id = Some(new.clone());
+        self.swap.lease.hold(&new, name.clone());
+        for warning in warnings {
+            self.warn("engine", warning);
+        }
+        let (list, now) = requests::list(self.engine).await?;
+        prepare::check_leftovers(&list, &self.swap.name, Some(&new), now)?;
+        self.next("creating", 150).await?;
+        requests::join_networks(self.engine, &new, &spec.disconnects, &spec.connects).await?;
+        Ok((new, name))
+    }
+
+    fn create_error(&self, error: Error) -> Error {
+        match error.code() {
+            // Another run has made one under this very name.
+            Code::Conflict => {
+                let message = format!("container {} is being recreated by another process", self.swap.name);
+                error.into_cause_of(Code::Busy, message)
+            }
+            Code::NotFound if error.message().contains("No such image") || error.message().contains("no such image") => {
+                let (image, message) = (self.prepared.reference().to_owned(), error.message().to_owned());
+                error.into_cause_of(Code::ImageMissing, message).with_missing(vec![image])
+            }
+            _ => error,
+        }
+    }
+
+    /// A create whose answer was lost may have been done, or may be just now.
+    async fn find_created(&self, name: &TemporaryName) -> Option<String> {
+        let mut patience = Patience::new(self.swap.engine_wait);
+        let mut looks = 0;
+        loop {
+            match requests::inspect(self.engine, &name.to_string()).await {
+                Ok(Some(container)) => return Some(state::id(&container).to_owned()),
+                Ok(None) if looks * 500 >= CREATE_WAIT.as_millis() => return None,
+                Ok(None) => {
+                    looks += 1;
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                Err(error) if patience.allows(&error).await => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Step 3: the new container is the old one made again, from the image that was looked at.
+    async fn verify(&mut self, new: &str) -> Result<()> {
+        (self.on_phase)("verifying", 200);
+        let made = requests::inspect(self.engine, new).await?.ok_or_else(|| self.conflict("lost its new container"))?;
+        let Err(differences) = spec::verify(&self.prepared.subject(), &made) else { return Ok(()) };
+        self.tag_moved = differences.iter().any(|difference| difference.field == "Image");
+        let told: Vec<String> = differences.iter().map(ToString::to_string).collect();
+        Err(Code::Engine.error(format!(
+            "container {} was made otherwise than it is, and was left as it was: {}",
+            self.swap.name,
+            told.join("; ")
+        )))
+    }
+
+    /// From here on an undo can make the old container again, in this process or, with a `state_dir`, in another.
+    async fn keep(&mut self, new: &str) -> Result<()> {
+        let kept = KeptBody {
+            engine: self.engine.endpoint().to_string(),
+            container: self.swap.name.clone(),
+            mode: self.swap.mode,
+            old: self.prepared.container.clone(),
+            new_id: new.to_owned(),
+            spec: self.prepared.subject().spec_from_old_image()?,
+        };
+        if let Some(state_dir) = self.state_dir {
+            self.kept_file = Some(kept.write(state_dir).await?);
+        }
+        self.swap.kept = Some(kept);
+        Ok(())
+    }
+
+    /// The old container, which must still be what this run took it for.
+    async fn old_unchanged(&self) -> Result<Value> {
+        let old = requests::inspect(self.engine, &self.swap.old).await?;
+        let old = old.ok_or_else(|| Code::NotFound.error(format!("container {} was removed meanwhile", self.swap.name)))?;
+        if state::name(&old) != self.swap.name {
+            return Err(self.conflict("was renamed"));
+        }
+        if state::mode(&old) != self.swap.mode || state::is_going(&old) {
+            return Err(self.conflict(&format!("became {}", state::status(&old))));
+        }
+        Ok(old)
+    }
+
+    /// Step 4: the old container, stopped. What had not run is only looked at.
+    async fn stop(&mut self) -> Result<Value> {
+        self.next("stopping", 300).await?;
+        let old = self.old_unchanged().await?;
+        self.call.check()?;
+        self.stage = Stage::Swapping;
+        if !self.swap.mode.runs() {
+            return Ok(old);
+        }
+        let engine = self.engine;
+        let chosen = self.options.stop_timeout;
+        let stopping = async { Ok(stop::stop(engine, &old, chosen).await) };
+        match self.swap.lease.during(stopping).await? {
+            Ok(()) => {}
+            Err(Unstopped::Exited(error)) => return Err(error),
+            Err(Unstopped::Runs(error)) => {
+                self.stage = Stage::Beside;
+                return Err(error);
+            }
+        }
+        self.next("stopping", 400).await?;
+        let stopped = requests::inspect(self.engine, &self.swap.old).await?.ok_or_else(|| self.conflict("was removed"))?;
+        if state::is_running(&stopped) {
+            return Err(self.conflict("was started by somebody"));
+        }
+        self.stopped = Some(stopped.clone());
+        Ok(stopped)
+    }
+
+    /// A swarm's network tells the address that was asked for only once the container has stopped.
+    async fn join_overlays(&mut self, new: &str, stopped: &Value) -> Result<()> {
+        for connect in self.prepared.subject().overlay_connects(stopped) {
+            self.next("renaming", 420).await?;
+            requests::disconnect(self.engine, new, &connect.network).await?;
+            requests::connect(self.engine, new, &connect).await?;
+        }
+        Ok(())
+    }
+
+    /// Steps 5 and 6. The second rename goes by the name: whoever has taken the lease over has renamed it.
+    async fn exchange_names(&mut self, new: &str, created_as: &TemporaryName) -> Result<()> {
+        self.next("renaming", 450).await?;
+        let old_name = self.swap.old_name(new);
+        requests::rename(self.engine, &self.swap.old, &old_name.to_string()).await?;
+        let new_name = self.swap.lease.name().unwrap_or(created_as).to_string();
+        self.call.check()?;
+        requests::rename(self.engine, &new_name, &self.swap.name).await?;
+        self.swap.lease.hold(&self.swap.old, old_name);
+        Ok(())
+    }
+
+    /// Steps 7 to 9.
+    async fn start(&mut self, new: &str, stopped: &Value) -> Result<()> {
+        // Exited, it would come back at the engine's next start and fight for ports and volumes.
+        if matches!(state::restart_policy(stopped), "always" | "on-failure") {
+            self.next("starting", 480).await?;
+            requests::update_restart_policy(self.engine, &self.swap.old, &json!({"Name": "no"})).await?;
+        }
+        self.next("starting", 500).await?;
+        self.stage = Stage::Started;
+        let call = self.call;
+        let start = requests::start_when_port_is_free(self.engine, new, || call.interrupt().is_none());
+        self.swap.lease.during(start).await?;
+        (self.on_phase)("waiting", 600);
+        let watch = Watch { settle: self.options.settle, health_timeout: self.options.health_timeout };
+        let settled = self.swap.lease.during(call.run(settle::settle(self.engine, new, watch))).await?;
+        if !self.options.hooks.after.is_empty() && state::is_running(&settled) {
+            (self.on_phase)("hook", 850);
+            self.hook(new, &self.options.hooks.after).await?;
+        }
+        if self.swap.mode == Mode::Paused && state::is_running(&settled) {
+            self.next("pausing", 880).await?;
+            requests::pause(self.engine, new).await?;
+        }
+        Ok(())
+    }
+
+    async fn hook(&mut self, container: &str, command: &[String]) -> Result<()> {
+        let (engine, call) = (self.engine, self.call);
+        self.swap.lease.during(call.run(hook::run(engine, container, command))).await
+    }
+
+    /// Step 10. What stays of the old container is told, and fails the run only when it runs.
+    pub(super) async fn finish(&mut self) -> Result<()> {
+        (self.on_phase)("removing", 900);
+        let old = match requests::inspect(self.engine, &self.swap.old).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(old)) => old,
+            Err(error) => return self.left(error),
+        };
+        let runs = state::is_running(&old);
+        if runs && !self.swap.mode.runs() {
+            return Err(self.conflict("was started by somebody"));
+        }
+        match self.swap.remove_old(&old).await {
+            Ok(()) => Ok(()),
+            Err(error) if runs || self.swap.lease.is_lost() => Err(error),
+            Err(error) => self.left(error),
+        }
+    }
+
+    fn left(&mut self, error: Error) -> Result<()> {
+        if self.swap.lease.is_lost() {
+            return Err(error);
+        }
+        self.report.old_left = true;
+        let message = format!("the old container could not be removed, container_recover will remove it: {}", error.message());
+        self.warn("old_left", message);
+        Ok(())
+    }
+}
+
+/// Files that were added or changed, outside of what is mounted.
+fn layer_changes(changes: &Value, mounted: &[&str]) -> u64 {
+    const DELETED: u64 = 2;
+    let outside = |change: &&Value| {
+        let path = change.get("Path").and_then(Value::as_str).unwrap_or_default();
+        let inside =
+            |mount: &&str| path.strip_prefix(mount.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        change.get("Kind").and_then(Value::as_u64) != Some(DELETED) && !mounted.iter().any(|mount| inside(&mount))
+    };
+    changes.as_array().map_or(0, |changes| changes.iter().filter(outside).count() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_in_mounts_and_deleted_ones_are_not_counted() {
+        let change = |path: &str, kind: u64| json!({"Path": path, "Kind": kind});
+        let changes = json!([
+            change("/etc", 0),
+            change("/etc/new", 1),
+            change("/gone", 2),
+            change("/data", 1),
+            change("/data/x", 1),
+            change("/data2", 1)
+        ]);
+        assert_eq!(layer_changes(&changes, &["/data/"]), 3);
+        assert_eq!(layer_changes(&Value::Null, &[]), 0);
+    }
+}

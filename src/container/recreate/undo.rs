@@ -1,0 +1,258 @@
+//! Putting the old container back, from whatever stands on the engine.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::body_kept::KeptBody;
+use super::stop;
+use crate::container::lease::Lease;
+use crate::container::names::{Mode, Role, TemporaryName, short};
+use crate::container::{requests, state};
+use crate::engine::Engine;
+use crate::{Code, Error, Result};
+
+/// The grace of a new container that is given up.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often a refused step of an undo is tried again.
+const ATTEMPTS: u32 = 3;
+
+/// A container and its successor, by their full ids, in the hand of one run.
+#[derive(Debug)]
+pub(crate) struct Swap<'a> {
+    pub(crate) engine: &'a Engine,
+    /// The name that both are after.
+    pub(crate) name: String,
+    pub(crate) mode: Mode,
+    /// The old container; the spare once an `--rm` one is gone.
+    pub(crate) old: String,
+    pub(crate) new: Option<String>,
+    pub(crate) lease: Lease<'a>,
+    /// How long an undo waits for an engine that went away.
+    pub(crate) engine_wait: Duration,
+    pub(crate) kept: Option<KeptBody>,
+    /// The old container, made again where somebody has removed it.
+    pub(crate) remake: Option<Remake>,
+}
+
+/// An attempt to make a container again.
+#[derive(Debug)]
+pub(crate) struct Remake {
+    name: TemporaryName,
+    /// All its networks are joined.
+    whole: bool,
+}
+
+/// How long, and how often, an undo goes on against failures.
+pub(super) struct Patience {
+    end: Instant,
+    refusals: u32,
+}
+
+impl Patience {
+    pub(super) fn new(engine_wait: Duration) -> Self {
+        Self { end: Instant::now() + engine_wait, refusals: 0 }
+    }
+
+    /// Whether to try again after this error; waits a little before it says yes.
+    pub(super) async fn allows(&mut self, error: &Error) -> bool {
+        let again = if error.code() == Code::Unreachable {
+            Instant::now() < self.end
+        } else {
+            self.refusals += 1;
+            self.refusals < ATTEMPTS
+        };
+        if again {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        again
+    }
+}
+
+impl Swap<'_> {
+    /// A name for the new container, under a lease that begins now.
+    pub(crate) fn new_name(&mut self) -> TemporaryName {
+        let (container, other, mode) = (self.name.clone(), short(&self.old).to_owned(), self.mode);
+        TemporaryName { container, role: Role::New, other, mode, lease: self.lease.fresh() }
+    }
+
+    /// A name for the old container, likewise.
+    pub(crate) fn old_name(&mut self, new: &str) -> TemporaryName {
+        let (container, other, mode) = (self.name.clone(), short(new).to_owned(), self.mode);
+        TemporaryName { container, role: Role::Old, other, mode, lease: self.lease.fresh() }
+    }
+
+    /// Puts the old container back as it was: its name, its restart policy, running again if it ran; removes the new one.
+    ///
+    /// Every step looks first, so that it may begin anywhere and be begun again. It cannot be cancelled.
+    pub(crate) async fn undo(&mut self) -> Result<()> {
+        let mut patience = Patience::new(self.engine_wait);
+        loop {
+            match self.undo_once().await {
+                Err(error) if !self.lease.is_lost() && patience.allows(&error).await => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn undo_once(&mut self) -> Result<()> {
+        let new = self.find_new().await?;
+        let old = self.find_old().await?;
+        if old.is_none() && self.kept.is_none() {
+            let message = format!("the old container {} is gone, and nothing is known of how it was made", self.old);
+            return Err(Code::NotFound.error(message));
+        }
+        let named = new.iter().chain(&old).map(|container| (state::id(container), state::name(container)));
+        self.lease.follow(named)?;
+        self.lease.ensure().await?;
+        if let Some(new) = &new {
+            self.withdraw(new).await?;
+        }
+        let old = match old {
+            Some(old) => old,
+            None => self.make_again().await?,
+        };
+        if state::name(&old) != self.name {
+            self.lease.ensure().await?;
+            requests::rename(self.engine, state::id(&old), &self.name).await?;
+        }
+        // The new container is removed last, because it tells the restart policy of the old one.
+        self.restore_policy(&old, new.as_ref()).await?;
+        self.run_again(&old).await?;
+        if let Some(new) = &new {
+            self.lease.ensure().await?;
+            requests::remove_new(self.engine, state::id(new)).await?;
+        }
+        Ok(())
+    }
+
+    async fn find_new(&self) -> Result<Option<Value>> {
+        match &self.new {
+            Some(new) => requests::inspect(self.engine, new).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The old container, or the one that was made in its place. One that was not made whole is made anew.
+    async fn find_old(&mut self) -> Result<Option<Value>> {
+        let old = match &self.remake {
+            None => requests::inspect(self.engine, &self.old).await?.filter(|old| !state::is_going(old)),
+            Some(Remake { whole: true, .. }) => requests::inspect(self.engine, &self.old).await?,
+            Some(Remake { name, whole: false }) => {
+                if let Some(half) = requests::inspect(self.engine, &name.to_string()).await? {
+                    requests::remove_new(self.engine, state::id(&half)).await?;
+                }
+                None
+            }
+        };
+        Ok(old)
+    }
+
+    /// Stops the new container and takes the name from it.
+    async fn withdraw(&mut self, new: &Value) -> Result<()> {
+        let id = state::id(new);
+        self.halt(new).await?;
+        if state::name(new) == self.name && !state::is_going(new) {
+            self.lease.ensure().await?;
+            let name = self.new_name();
+            requests::rename(self.engine, id, &name.to_string()).await?;
+            self.lease.hold(id, name);
+            // A start whose answer was lost may have gone on: the engine did the rename after it.
+            if let Some(new) = requests::inspect(self.engine, id).await? {
+                self.halt(&new).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn halt(&mut self, new: &Value) -> Result<()> {
+        if !state::is_running(new) {
+            return Ok(());
+        }
+        let stop = requests::stop(self.engine, state::id(new), Some(GRACE), self.engine.timeout() + GRACE);
+        self.lease.during(stop).await
+    }
+
+    /// Makes the old container again where somebody has removed it, under a name from which a recovery goes on.
+    async fn make_again(&mut self) -> Result<Value> {
+        let Some(kept) = self.kept.clone() else { return Err(Code::NotFound.error("nothing is kept")) };
+        let name = self.new_name();
+        self.remake = Some(Remake { name: name.clone(), whole: false });
+        let (id, _) = requests::create(self.engine, &name, kept.spec.platform.as_deref(), &kept.spec.body).await?;
+        self.old.clone_from(&id);
+        self.lease.hold(&id, name.clone());
+        requests::join_networks(self.engine, &id, &kept.spec.disconnects, &kept.spec.connects).await?;
+        self.remake = Some(Remake { name, whole: true });
+        let made = requests::inspect(self.engine, &id).await?;
+        made.ok_or_else(|| Code::NotFound.error(format!("container {id}, which was just made, is gone")))
+    }
+
+    async fn restore_policy(&mut self, old: &Value, new: Option<&Value>) -> Result<()> {
+        const PATH: &str = "/HostConfig/RestartPolicy";
+        let before = self.kept.as_ref().map(|kept| &kept.old).or(new);
+        let Some(policy) = before.and_then(|before| before.pointer(PATH)) else { return Ok(()) };
+        let same = |key: &str, none: Value| {
+            let value = |policy: &Value| policy.get(key).filter(|value| *value != "" && !value.is_null()).cloned().unwrap_or(none.clone());
+            old.pointer(PATH).map(value) == Some(value(policy))
+        };
+        if state::is_auto_remove(old) || (same("Name", json!("no")) && same("MaximumRetryCount", json!(0))) {
+            return Ok(());
+        }
+        let mut policy = policy.clone();
+        if policy.get("Name") == Some(&json!("")) {
+            // An empty name leaves the policy as it is.
+            policy["Name"] = json!("no");
+        }
+        self.lease.ensure().await?;
+        requests::update_restart_policy(self.engine, state::id(old), &policy).await
+    }
+
+    async fn run_again(&mut self, old: &Value) -> Result<()> {
+        if !self.mode.runs() {
+            return Ok(());
+        }
+        let mut paused = state::is_paused(old);
+        if !state::is_running(old) {
+            self.lease.ensure().await?;
+            let start = requests::start_when_port_is_free(self.engine, state::id(old), || true);
+            self.lease.during(start).await?;
+            paused = false;
+        }
+        if self.mode == Mode::Paused && !paused {
+            requests::pause(self.engine, state::id(old)).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the new container when the old one has not been stopped.
+    pub(crate) async fn discard(&mut self) -> Result<()> {
+        let mut patience = Patience::new(self.engine_wait);
+        loop {
+            match self.discard_once().await {
+                Err(error) if !self.lease.is_lost() && patience.allows(&error).await => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn discard_once(&mut self) -> Result<()> {
+        let Some(new) = self.find_new().await? else { return Ok(()) };
+        self.lease.follow([(state::id(&new), state::name(&new))])?;
+        self.lease.ensure().await?;
+        requests::remove_new(self.engine, state::id(&new)).await
+    }
+
+    /// Removes the old container, which the new one has replaced. It is stopped first where a reboot or somebody has started it.
+    pub(crate) async fn remove_old(&mut self, old: &Value) -> Result<()> {
+        self.lease.ensure().await?;
+        if state::is_running(old) {
+            let stopped = self.lease.during(async { Ok(stop::stop(self.engine, old, None).await) }).await?;
+            if let Err(stop::Unstopped::Runs(error) | stop::Unstopped::Exited(error)) = stopped {
+                return Err(error);
+            }
+            self.lease.ensure().await?;
+        }
+        requests::remove_old(self.engine, state::id(old)).await
+    }
+}

@@ -1,0 +1,50 @@
+//! Agreeing on an API version.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::BodyExt;
+
+use super::api_version::ApiVersion;
+use super::request;
+use super::transport::{self, Transport};
+use crate::{Code, Result};
+
+/// Pings, and takes the newest version that both sides speak.
+pub(super) async fn negotiate(transport: &Transport, timeout: Duration) -> Result<ApiVersion> {
+    let ping = Request::get(format!("{}/_ping", transport.base())).body(transport::body(Bytes::new()));
+    let ping = ping.map_err(|error| Code::InvalidArgument.error("the engine's address is not one").caused_by(&error))?;
+    let answer = request::collect(transport, transport.send(ping, timeout).await?, timeout).await?;
+    if !answer.status.is_success() {
+        return Err(request::refused(&format!("pinging the engine at {}", transport.endpoint()), answer.status.as_u16(), &answer.text()));
+    }
+    let spoken: Option<ApiVersion> = answer.headers.get("api-version").and_then(|value| value.to_str().ok()?.parse().ok());
+    let Some(spoken) = spoken else {
+        return Err(Code::Engine.error(format!("what answers at {} names no API version: is it a Docker engine?", transport.endpoint())));
+    };
+    if spoken < ApiVersion::OLDEST {
+        return Err(Code::Unsupported.error(format!(
+            "the engine at {} speaks API {spoken} at most; refit needs {} (Docker 19.03) or later",
+            transport.endpoint(),
+            ApiVersion::OLDEST
+        )));
+    }
+    Ok(spoken.min(ApiVersion::NEWEST))
+}
+
+/// bollard over our transport. Its own timeout only stands behind ours.
+pub(super) fn typed_client(transport: &Transport, api: ApiVersion, timeout: Duration) -> Result<bollard::Docker> {
+    let (client, base) = (transport.clone(), transport.base());
+    let send = move |request: bollard::BollardRequest| {
+        let client = client.clone();
+        async move {
+            let (head, body) = request.into_parts();
+            let request = Request::from_parts(head, body.map_err(Into::into).boxed_unsync());
+            client.send(request, timeout).await.map_err(|error| bollard::errors::Error::from(std::io::Error::other(error)))
+        }
+    };
+    let version = bollard::ClientVersion { major_version: api.0 as usize, minor_version: api.1 as usize };
+    bollard::Docker::connect_with_custom_transport(send, Some(base), timeout.as_secs() + 5, &version)
+        .map_err(|error| Code::InvalidArgument.error("the engine's address is not one").caused_by(&error))
+}

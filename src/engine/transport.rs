@@ -1,0 +1,171 @@
+//! The one HTTP client that carries every request to the engine, bollard's and our own.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{self, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+
+use super::host::Endpoint;
+use super::tls;
+use crate::{Code, Error, Result};
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+/// The body of a request, whoever made it.
+pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// The client and the address that it connects to. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Transport {
+    client: Client<Connector, Body>,
+    endpoint: Arc<Endpoint>,
+    authority: String,
+}
+
+impl Transport {
+    pub(crate) fn new(endpoint: Endpoint, connect_timeout: Duration) -> Result<Self> {
+        let tls = match &endpoint {
+            Endpoint::Tcp { tls: Some(files), .. } => Some(Arc::new(tls::client_config(files)?)),
+            _ => None,
+        };
+        let authority = match &endpoint {
+            Endpoint::Unix(_) => "localhost".to_owned(),
+            tcp @ Endpoint::Tcp { .. } => tcp.to_string().trim_start_matches("tcp://").to_owned(),
+        };
+        let endpoint = Arc::new(endpoint);
+        let connector = Connector { endpoint: endpoint.clone(), tls, timeout: connect_timeout };
+        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(connector);
+        Ok(Self { client, endpoint, authority })
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The base of the addresses of requests: the connector goes to the endpoint whatever stands here.
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.authority)
+    }
+
+    /// Sends a request; the answer's head must come within `timeout`.
+    pub(crate) async fn send(&self, request: Request<Body>, timeout: Duration) -> Result<Response<Incoming>> {
+        match tokio::time::timeout(timeout, self.client.request(request)).await {
+            Ok(answer) => answer.map_err(|error| self.unreachable(&error)),
+            Err(_) => Err(self.silent(timeout)),
+        }
+    }
+
+    /// The engine has not answered for so long.
+    pub(crate) fn silent(&self, timeout: Duration) -> Error {
+        Code::Unreachable.error(format!(
+            "the engine at {} did not answer within {} s: is it overloaded or stuck? (timeout_s allows longer)",
+            self.endpoint,
+            timeout.as_secs_f64()
+        ))
+    }
+
+    /// The connection could not be made, or broke.
+    pub(crate) fn unreachable(&self, error: &(dyn StdError + 'static)) -> Error {
+        let io = std::iter::successors(Some(error), |error| (*error).source()).find_map(|error| error.downcast_ref::<std::io::Error>());
+        let (what, next) = match io.map(std::io::Error::kind) {
+            Some(std::io::ErrorKind::NotFound) => ("there is no such socket", "is Docker running?"),
+            Some(std::io::ErrorKind::PermissionDenied) => ("permission denied", "may this user open the socket? (group docker, or root)"),
+            Some(std::io::ErrorKind::ConnectionRefused) => ("connection refused", "is Docker running?"),
+            Some(std::io::ErrorKind::TimedOut) => ("connecting took too long", "is the address right, and does a firewall stand between?"),
+            _ => ("the connection failed or was lost", "is Docker running, and was it restarted? (causes say more)"),
+        };
+        Code::Unreachable.error(format!("the engine at {} cannot be reached: {what}; {next}", self.endpoint)).caused_by(error)
+    }
+}
+
+/// A body of bytes.
+pub(crate) fn body(bytes: Bytes) -> Body {
+    http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Connects to the endpoint, whatever the address of the request says.
+#[derive(Debug, Clone)]
+struct Connector {
+    endpoint: Arc<Endpoint>,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    timeout: Duration,
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<Stream>;
+    type Error = std::io::Error;
+    type Future = Pin<Box<dyn Future<Output = std::io::Result<TokioIo<Stream>>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut task::Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move {
+            let timed_out = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+            tokio::time::timeout(connector.timeout, connector.connect()).await.map_err(timed_out)?.map(TokioIo::new)
+        })
+    }
+}
+
+impl Connector {
+    async fn connect(&self) -> std::io::Result<Stream> {
+        match &*self.endpoint {
+            Endpoint::Unix(path) => Ok(Stream(Box::new(UnixStream::connect(path).await?))),
+            Endpoint::Tcp { host, port, .. } => {
+                let tcp = TcpStream::connect((host.as_str(), *port)).await?;
+                tcp.set_nodelay(true)?;
+                let Some(tls) = &self.tls else { return Ok(Stream(Box::new(tcp))) };
+                let name = ServerName::try_from(host.clone()).map_err(std::io::Error::other)?;
+                Ok(Stream(Box::new(TlsConnector::from(tls.clone()).connect(name, tcp).await?)))
+            }
+        }
+    }
+}
+
+trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for T {}
+
+/// A connection of either kind.
+struct Stream(Box<dyn ReadWrite>);
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>, buffer: &mut tokio::io::ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

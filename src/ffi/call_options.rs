@@ -1,0 +1,53 @@
+//! Options that more than one call has, and those of the large calls.
+
+use super::options::Options;
+use crate::Result;
+use crate::container::{ContainersOptions, Hooks, RecreateOptions};
+use crate::image::{PullOptions, RegistryAuth};
+
+pub(super) fn containers_options(options: &mut Options) -> Result<ContainersOptions> {
+    Ok(ContainersOptions {
+        all: options.boolean("all", true)?,
+        names: options.strings("names")?.unwrap_or_default(),
+        labels: options.string_map("labels")?.unwrap_or_default(),
+    })
+}
+
+pub(super) fn pull_options(options: &mut Options) -> Result<PullOptions> {
+    let registry_auth = match options.object("registry_auth")? {
+        None => None,
+        Some(mut auth) => {
+            let read =
+                RegistryAuth { username: auth.string("username")?, password: auth.string("password")?, token: auth.string("token")? };
+            auth.finish()?;
+            Some(read)
+        }
+    };
+    Ok(PullOptions { platform: options.string("platform")?, registry_auth })
+}
+
+/// Those of `container_recreate`, which `img_update` takes too.
+pub(super) fn recreate_options(options: &mut Options) -> Result<RecreateOptions> {
+    let defaults = RecreateOptions::default();
+    let hooks = match options.object("hooks")? {
+        None => Hooks::default(),
+        Some(mut hooks) => {
+            let read = Hooks { before: hooks.strings("before")?.unwrap_or_default(), after: hooks.strings("after")?.unwrap_or_default() };
+            hooks.finish()?;
+            read
+        }
+    };
+    Ok(RecreateOptions {
+        stop_timeout: options.seconds("stop_timeout_s", 0.0..=86_400.0)?,
+        settle: options.seconds("settle_s", 0.0..=600.0)?.unwrap_or(defaults.settle),
+        health_timeout: options.seconds("health_timeout_s", 0.0..=86_400.0)?.unwrap_or(defaults.health_timeout),
+        recreate_dependents: options.boolean("recreate_dependents", false)?,
+        allow_paused: options.boolean("allow_paused", false)?,
+        allow_auto_remove: options.boolean("allow_auto_remove", false)?,
+        allow_pinned: options.boolean("allow_pinned", false)?,
+        allow_lossy: options.boolean("allow_lossy", false)?,
+        recover_first: options.boolean("recover_first", false)?,
+        hooks,
+        backup_volumes: options.string("backup_volumes")?.map(Into::into),
+    })
+}

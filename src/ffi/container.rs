@@ -1,0 +1,468 @@
+//! Containers in C.
+#![allow(unused_variables, reason = "calls that are not built yet have their parameters already")]
+
+use std::ffi::{c_char, c_void};
+
+use serde_json::Value;
+
+use super::call_options::{containers_options, recreate_options};
+use super::callback::Callback;
+use super::entry::Entry;
+use super::guard::Out;
+use super::strings;
+use super::types::{refit, refit_cancel, refit_code, refit_error, refit_log_fn, refit_progress_fn, refit_write_fn};
+use crate::Code;
+use crate::container::RemoveOptions;
+
+/// The containers, running or not: `containers [ {id, name, image, image_id, state, status, outdated, created, labels {}, operation?,
+/// interrupted} ]`. The temporary names of a recreation are folded into the container that they belong to.
+///
+/// Options: `all` true, `names` [], `labels` {key: value; "" matches any}. Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_list(
+    r: *const refit,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("container_list", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        let options = containers_options(&mut entry.options)?;
+        entry.read(|refit| async move { Ok(refit.containers(&options).await?) })
+    })
+}
+
+/// Whether there is a container of that name or id: `*out_exists` is 1 or 0.
+///
+/// Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT. `*out_exists` is 0 on an error.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_exists(
+    r: *const refit,
+    container: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_exists: *mut i32,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::error_only("container_exists", err) };
+    // SAFETY: as the convention says.
+    if let Some(exists) = unsafe { out_exists.as_mut() } {
+        *exists = 0;
+    }
+    out.run_value(
+        || {
+            // SAFETY: as the convention says.
+            let entry = unsafe { Entry::new(r, options_json, cancel) }?;
+            // SAFETY: as the convention says.
+            let container = unsafe { strings::required("container", container) }?;
+            entry.read(|refit| async move { Ok(refit.container_exists(&container).await?) })
+        },
+        |found| {
+            // SAFETY: as the convention says.
+            if let Some(exists) = unsafe { out_exists.as_mut() } {
+                *exists = i32::from(found);
+            }
+        },
+    )
+}
+
+/// What a container does: `container, id, operation?, interrupted, state, health?, exit_code?, error?, started_at?, finished_at?,
+/// restart_count, image, image_id`.
+///
+/// Codes: NOT_FOUND, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_status(
+    r: *const refit,
+    container: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("container_status", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        entry.read(|refit| async move { Ok(refit.container_status(&container).await?) })
+    })
+}
+
+/// What a container is: as `container_status`, and `name, created, env [], labels {}, ports [ {container_port, protocol, host_ip?, host_port?}
+/// ], mounts [ {type, name?, source?, destination, read_write} ], networks [ {name, ip_address?, ipv6_address?, mac_address?, aliases []} ],
+/// restart_policy, command [], entrypoint?, working_dir, user`.
+///
+/// Codes: NOT_FOUND, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_info(
+    r: *const refit,
+    container: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("container_info", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        entry.read(|refit| async move { Ok(refit.container_info(&container).await?) })
+    })
+}
+
+/// Creates a container from the engine's own create body (`spec_json`), not started: `id, warnings []`. Nothing is pulled.
+///
+/// Options: `platform`, `actor`. Codes: IMAGE_MISSING, CONFLICT (the name is taken), BUSY (it is being recreated), INVALID_ARGUMENT,
+/// UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_create(
+    r: *const refit,
+    name: *const c_char,
+    spec_json: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("container_create", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let name = unsafe { strings::required("name", name) }?;
+        // SAFETY: as the convention says.
+        let spec = unsafe { strings::required("spec_json", spec_json) }?;
+        let spec: Value =
+            serde_json::from_str(&spec).map_err(|error| Code::InvalidArgument.error(format!("spec_json is not JSON: {error}")))?;
+        let platform = entry.options.string("platform")?;
+        entry.change(|refit| async move { Ok(refit.create_container(&name, &spec, platform.as_deref()).await?) })
+    })
+}
+
+/// Starts a container: `container, changed` (false: it ran already). `require` [images]: IMAGE_MISSING when one of them is not local; the
+/// error's `missing` lists them, and nothing is pulled.
+///
+/// Options: `require`, `actor`. Codes: NOT_FOUND, IMAGE_MISSING, BUSY, CONFLICT, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_start(
+    r: *const refit,
+    container: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("container_start", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        let require = entry.options.strings("require")?.unwrap_or_default();
+        entry.change(|refit| async move { Ok(refit.start_container(&container, &require).await?) })
+    })
+}
+
+/// Stops a container: `container, changed` (false: it was stopped). A stop that the engine has accepted goes on after a cancel.
+///
+/// Options: `stop_timeout_s` (the container's own), `actor`. Codes: NOT_FOUND, BUSY, CONFLICT, INVALID_ARGUMENT, UNREACHABLE, ENGINE,
+/// CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_stop(
+    r: *const refit,
+    container: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("container_stop", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        let grace = entry.options.seconds("stop_timeout_s", 0.0..=86_400.0)?;
+        entry.change(move |refit| async move { Ok(refit.stop_container(&container, grace).await?) })
+    })
+}
+
+/// Stops and starts a container: `container, changed`.
+///
+/// Options: `stop_timeout_s` (the container's own), `actor`. Codes: as `container_stop`.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_restart(
+    r: *const refit,
+    container: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("container_restart", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        let grace = entry.options.seconds("stop_timeout_s", 0.0..=86_400.0)?;
+        entry.change(move |refit| async move { Ok(refit.restart_container(&container, grace).await?) })
+    })
+}
+
+/// Removes a container: `container, changed`. Its volumes stay unless asked for.
+///
+/// Options: `force` false (also while it runs), `remove_volumes` false (its anonymous volumes too), `actor`. Codes: NOT_FOUND, CONFLICT (it
+/// runs), BUSY, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_remove(
+    r: *const refit,
+    container: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("container_remove", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        let options = RemoveOptions {
+            force: entry.options.boolean("force", false)?,
+            remove_volumes: entry.options.boolean("remove_volumes", false)?,
+        };
+        entry.change(|refit| async move { Ok(refit.remove_container(&container, &options).await?) })
+    })
+}
+
+/// Replaces a container by a new one made from the image that its reference names now, with its whole configuration, networks and volumes;
+/// running again if it ran. Nothing is pulled. The report comes with every code once something was begun: `container, result, old_id, new_id?,
+/// image, old_image_id?, new_image_id?, state, downtime_ms?, changes [ {field, before, after, because} ], warnings [], dependents [],
+/// writable_layer_changes?, old_left, logs_tail?, error?, elapsed_ms`; `result` is "recreated", "rolled_back", "rollback_failed", "refused" or
+/// "failed".
+///
+/// Options: `stop_timeout_s` (the container's own), `settle_s` 3, `health_timeout_s` 60, `recreate_dependents`, `allow_paused`,
+/// `allow_auto_remove`, `allow_pinned`, `allow_lossy`, `recover_first` false, `hooks` {before: [argv], after: [argv]}, `actor`. Codes: OK,
+/// ROLLED_BACK, ROLLBACK_FAILED, NOT_FOUND, IMAGE_MISSING, CONFLICT and UNSUPPORTED (refused: the message names the option that would allow
+/// it), BUSY, UNREACHABLE, ENGINE, INVALID_ARGUMENT. A cancel before the stop removes the new container; from the stop on everything is put
+/// back and the code is CANCELLED (STOPPED, TIMEOUT); once the new container is settled it is finished and the code is OK.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_recreate(
+    r: *const refit,
+    container: *const c_char,
+    options_json: *const c_char,
+    on_progress: refit_progress_fn,
+    user_data: *mut c_void,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("container_recreate", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        let options = recreate_options(&mut entry.options)?;
+        entry.watch(Callback { function: on_progress, user_data }, |refit| refit.recreate_container(container, options))
+    })
+}
+
+/// Finishes or undoes what an interrupted recreation left, of one container or (NULL) of all: `found [ {container, situation, action, error?}
+/// ]`; `action` is "finished", "undone", "removed_old", "busy", "foreign", "would_finish" or "would_undo". The engine's state alone decides;
+/// any process may do it.
+///
+/// Options: `dry_run` false, `force` false (do not wait for the other run's lease to end), `actor`. Codes: OK, ROLLBACK_FAILED, UNREACHABLE,
+/// ENGINE, INVALID_ARGUMENT, CANCELLED, STOPPED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_recover(
+    r: *const refit,
+    container_or_null: *const c_char,
+    options_json: *const c_char,
+    on_progress: refit_progress_fn,
+    user_data: *mut c_void,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    unsafe { Out::json("container_recover", out_json, err) }.unsupported()
+}
+
+/// A container's output as text: `text, lines, truncated`.
+///
+/// Not in this version: UNSUPPORTED.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_logs(
+    r: *const refit,
+    container: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    unsafe { Out::json("container_logs", out_json, err) }.unsupported()
+}
+
+/// A container's output line by line, as it comes: `lines, bytes`.
+///
+/// Not in this version: UNSUPPORTED.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_follow_logs(
+    r: *const refit,
+    container: *const c_char,
+    options_json: *const c_char,
+    on_line: refit_log_fn,
+    user_data: *mut c_void,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    unsafe { Out::json("container_follow_logs", out_json, err) }.unsupported()
+}
+
+/// A container's output in the engine's own frames: `bytes`.
+///
+/// Not in this version: UNSUPPORTED.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_raw_logs(
+    r: *const refit,
+    container: *const c_char,
+    options_json: *const c_char,
+    on_data: refit_write_fn,
+    user_data: *mut c_void,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    unsafe { Out::json("container_raw_logs", out_json, err) }.unsupported()
+}
+
+/// Waits until a container does not run: `exit_code, error?`.
+///
+/// Options: `actor`. Codes: NOT_FOUND, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_wait(
+    r: *const refit,
+    container: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("container_wait", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::required("container", container) }?;
+        entry.options.seconds("stop_timeout_s", 0.0..=86_400.0)?;
+        entry.read(|refit| async move { Ok(refit.wait_container(&container).await?) })
+    })
+}
+
+/// Runs a command in a running container: `exit_code, stdout, stderr, truncated`.
+///
+/// Not in this version: UNSUPPORTED.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_exec(
+    r: *const refit,
+    container: *const c_char,
+    argv_json: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    unsafe { Out::json("container_exec", out_json, err) }.unsupported()
+}
+
+/// What a container uses: `cpu_percent, cpu_cores, memory_usage_bytes, ...`.
+///
+/// Not in this version: UNSUPPORTED.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn container_stats(
+    r: *const refit,
+    container: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    unsafe { Out::json("container_stats", out_json, err) }.unsupported()
+}

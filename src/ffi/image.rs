@@ -1,0 +1,410 @@
+//! Images in C.
+#![allow(unused_variables, reason = "calls that are not built yet have their parameters already")]
+
+use std::ffi::{c_char, c_void};
+
+use super::call_options::{containers_options, pull_options};
+use super::callback::Callback;
+use super::entry::Entry;
+use super::guard::Out;
+use super::strings;
+use super::types::{refit, refit_cancel, refit_code, refit_error, refit_progress_fn};
+use crate::image::ListOptions;
+
+/// Whether an image (a reference or an id) is local: `*out_exists` is 1 or 0.
+///
+/// Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT. `*out_exists` is 0 on an error.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_exists(
+    r: *const refit,
+    image: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_exists: *mut i32,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::error_only("img_exists", err) };
+    // SAFETY: as the convention says.
+    if let Some(exists) = unsafe { out_exists.as_mut() } {
+        *exists = 0;
+    }
+    out.run_value(
+        || {
+            // SAFETY: as the convention says.
+            let entry = unsafe { Entry::new(r, options_json, cancel) }?;
+            // SAFETY: as the convention says.
+            let image = unsafe { strings::required("image", image) }?;
+            entry.read(|refit| async move { Ok(refit.image_exists(&image).await?) })
+        },
+        |found| {
+            // SAFETY: as the convention says.
+            if let Some(exists) = unsafe { out_exists.as_mut() } {
+                *exists = i32::from(found);
+            }
+        },
+    )
+}
+
+/// The local images: `images [ {id, tags [], digests [], size, created?, containers} ]`.
+///
+/// Options: `names` [references], `labels` {key: value; "" matches any}, `reference` pattern with `*` and `?`. Codes: INVALID_ARGUMENT,
+/// UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_list(
+    r: *const refit,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("img_list", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        let options = ListOptions {
+            names: entry.options.strings("names")?.unwrap_or_default(),
+            labels: entry.options.string_map("labels")?.unwrap_or_default(),
+            reference: entry.options.string("reference")?,
+        };
+        entry.read(|refit| async move { Ok(refit.images(&options).await?) })
+    })
+}
+
+/// A local image by reference or id: `image, id, tags [], digests [], os, architecture, variant?, size, created?, version?, labels {},
+/// env [], exposed_ports [], volumes [], user, working_dir, entrypoint?, cmd?, healthcheck?, layers [], last_checked?, last_check_state?,
+/// last_pulled?`.
+///
+/// Codes: NOT_FOUND (not local), INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_info(
+    r: *const refit,
+    image: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("img_info", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let image = unsafe { strings::required("image", image) }?;
+        entry.read(|refit| async move { Ok(refit.image_info(&image).await?) })
+    })
+}
+
+/// How a local image was built, newest step first: `layers [ {id?, created?, created_by, size, comment} ]`.
+///
+/// Codes: NOT_FOUND (not local), INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_history(
+    r: *const refit,
+    image: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("img_history", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let image = unsafe { strings::required("image", image) }?;
+        entry.read(|refit| async move { Ok(refit.image_history(&image).await?) })
+    })
+}
+
+/// Whether an image is there and what this handle does to it: `image, exists, pulling, ready, operation? {kind, phase, permille, current,
+/// total?, bytes_per_second?, eta_seconds?, started_at, layers [ {id, status, current, total?} ]}, last_check?, last_error? {code, name,
+/// message, at}`. `ready` stays true while a local image is updated.
+///
+/// Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_status(
+    r: *const refit,
+    image: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("img_status", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let image = unsafe { strings::required("image", image) }?;
+        entry.read(|refit| async move { Ok(refit.image_status(&image).await?) })
+    })
+}
+
+/// Which of the images in `images_json` (a JSON list of references) are not local: `missing [], present []`, each in the order asked. NULL is
+/// the empty list. An error of the engine fails the whole call; nothing is pulled.
+///
+/// Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_missing(
+    r: *const refit,
+    images_json: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("img_missing", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let images = unsafe { strings::list("images_json", images_json) }?.unwrap_or_default();
+        entry.read(|refit| async move { Ok(refit.missing_images(&images).await?) })
+    })
+}
+
+/// Every container, running or not, that was created from this reference, or whose image is the one that it names now: `containers [ {id,
+/// name, image, image_id, match, state, status, outdated, created, labels {}, operation?, interrupted} ]`. `match` is "reference" (an update
+/// recreates it) or "same_image" (made from another reference of the same image: shown, never recreated); `outdated`: its reference names
+/// another image now.
+///
+/// Options: `all` true, `names` [], `labels` {}. Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_containers(
+    r: *const refit,
+    image: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("img_containers", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let image = unsafe { strings::required("image", image) }?;
+        let options = containers_options(&mut entry.options)?;
+        entry.read(|refit| async move { Ok(refit.image_containers(&image, &options).await?) })
+    })
+}
+
+/// Whether the registry has a newer image; nothing is pulled. The document (a check) comes with every code: `image, state, reason?,
+/// has_update (true/false/null), platform?, local? {id, digests [], created?, version?}, remote? {digest, created?, version?,
+/// download_bytes?}, via, certainty, requests, elapsed_ms, checked_at, retry_at?, limit?, remaining?, credential?, maybe_missing?,
+/// maybe_local?, tag_moved?, newer_tag?, notes [ {code, message} ], error?`. "No update" (`has_update` false) is said only when the registry
+/// said so.
+///
+/// Options: `check_via` "auto"/"registry"/"engine", `platform` "os/arch[/variant]". Codes: OK for every answer, also
+/// "update_available"; NOT_FOUND (neither local nor in the registry), UNAUTHORIZED, RATE_LIMITED, UNREACHABLE, REGISTRY, INVALID_ARGUMENT,
+/// ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_check_update(
+    r: *const refit,
+    image: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    unsafe { Out::json("img_check_update", out_json, err) }.unsupported()
+}
+
+/// The same for many images at once: `images_json` is a JSON list of references, NULL is every tagged local image. `images [ checks, in the
+/// order asked ], requests, elapsed_ms`. OK with a document an image; a failed one has its own error in it and spoils no other.
+///
+/// Codes: OK, INVALID_ARGUMENT, UNREACHABLE or ENGINE (the engine's list failed), CANCELLED, STOPPED, TIMEOUT (with those that were ready).
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_check_updates(
+    r: *const refit,
+    images_json: *const c_char,
+    options_json: *const c_char,
+    on_progress: refit_progress_fn,
+    user_data: *mut c_void,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    unsafe { Out::json("img_check_updates", out_json, err) }.unsupported()
+}
+
+/// Pulls an image through the engine: `image, changed, before? {id, digests []}, after {id, digests []}, digest?, bytes_downloaded, elapsed_ms,
+/// shared`. Pulls of one image share one download; it stops when its last caller has left, and the engine keeps the layers that came.
+///
+/// Options: `platform` (the local image's, else the engine's), `registry_auth` {username, password, token}. Progress: phases "resolving",
+/// "downloading", "extracting", "verifying", "done", and a report a layer. Codes: NOT_FOUND, UNAUTHORIZED, RATE_LIMITED, UNREACHABLE, DATA,
+/// ENGINE (with the engine's words), INVALID_ARGUMENT, CANCELLED, STOPPED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_pull(
+    r: *const refit,
+    image: *const c_char,
+    options_json: *const c_char,
+    on_progress: refit_progress_fn,
+    user_data: *mut c_void,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    let out = unsafe { Out::json("img_pull", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let image = unsafe { strings::required("image", image) }?;
+        let options = pull_options(&mut entry.options)?;
+        entry.watch(Callback { function: on_progress, user_data }, |refit| refit.pull(image, options))
+    })
+}
+
+/// What `img_update` would do: `image, check, pull, expect_digest?, download_bytes?, containers [ {container, id, state, outdated, match,
+/// action, reason?, order, dependents [], estimated_downtime_ms?} ], image_changes [ {field, before, after} ], keep_as?, warnings [ {code,
+/// container?, message} ]`. `action` is "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed or
+/// pulled; every refusal of a recreation is found here.
+///
+/// Options: those of `img_update`. Codes: those of `img_check_update`.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_plan_update(
+    r: *const refit,
+    image: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    unsafe { Out::json("img_plan_update", out_json, err) }.unsupported()
+}
+
+/// Checks, pulls, then recreates every container that was created from this reference and is outdated; those that ran run again. The report
+/// comes with every code: `image, check?, pull?, tag ("moved"/"restored"/"unchanged"), containers [ recreations, and {container, result:
+/// "not_attempted"} ], backups [], removed_old?, elapsed_ms, error?`. What a recreation would refuse is refused before the download. When no
+/// container has moved, the tag is put back on the old image.
+///
+/// Options: `containers` [names] (all), `force` false (also those that are current), `expect_digest`, `platform`, `on_failure`
+/// "stop"/"continue", `max_concurrency`, `remove_old` false, `actor`, and those of `container_recreate`. Codes: OK, ROLLED_BACK,
+/// ROLLBACK_FAILED (the worst of its containers), BUSY (the same image is being updated), CONFLICT (the registry has another digest than
+/// `expect_digest`, or a container cannot be recreated), those of `img_check_update` and `img_pull`, CANCELLED, STOPPED, TIMEOUT: the
+/// containers in hand are finished or undone, the rest are "not_attempted".
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_update(
+    r: *const refit,
+    image: *const c_char,
+    options_json: *const c_char,
+    on_progress: refit_progress_fn,
+    user_data: *mut c_void,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    unsafe { Out::json("img_update", out_json, err) }.unsupported()
+}
+
+/// `img_update` for each image of a JSON list, NULL: every image that has an update: `images [ updates ], elapsed_ms`.
+///
+/// Not in this version: UNSUPPORTED.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_update_all(
+    r: *const refit,
+    images_json: *const c_char,
+    options_json: *const c_char,
+    on_progress: refit_progress_fn,
+    user_data: *mut c_void,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    unsafe { Out::json("img_update_all", out_json, err) }.unsupported()
+}
+
+/// Back to the image that was in use before, as long as it is local.
+///
+/// Not in this version: UNSUPPORTED.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_rollback(
+    r: *const refit,
+    image: *const c_char,
+    options_json: *const c_char,
+    on_progress: refit_progress_fn,
+    user_data: *mut c_void,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    unsafe { Out::json("img_rollback", out_json, err) }.unsupported()
+}
+
+/// Removes the untagged images of a repository that no container and no other tag uses; never by force: `image, removed [ {id, tags [],
+/// bytes} ], kept [ {id, why} ], bytes_freed`.
+///
+/// Options: `keep_latest` true (false: the current image too, under the same rules), `dry_run` false, `actor`. Codes: INVALID_ARGUMENT,
+/// UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+///
+/// # Safety
+/// Every pointer is NULL or as the convention at the top says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn img_remove_old(
+    r: *const refit,
+    image: *const c_char,
+    options_json: *const c_char,
+    cancel: *const refit_cancel,
+    out_json: *mut *mut c_char,
+    err: *mut *mut refit_error,
+) -> refit_code {
+    // SAFETY: as the convention says.
+    unsafe { Out::json("img_remove_old", out_json, err) }.unsupported()
+}

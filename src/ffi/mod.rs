@@ -1,0 +1,24 @@
+//! The C ABI: a thin shell over the Rust API, and the only unsafe code.
+//!
+//! Every function nulls its outputs, checks its arguments, runs the Rust call on the handle's runtime while the caller's thread waits,
+//! and contains panics. The text of the functions here is the manual in `include/refit.h`.
+#![allow(unsafe_code, reason = "pointers come from C")]
+#![allow(unreachable_pub, reason = "C reaches them by their symbols")]
+
+mod call_options;
+mod callback;
+mod cancel;
+mod codes;
+mod container;
+mod engine;
+mod entry;
+mod error;
+mod guard;
+mod handle;
+mod image;
+mod open_options;
+mod options;
+mod service;
+mod strings;
+mod types;
+mod volume;

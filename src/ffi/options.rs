@@ -1,0 +1,164 @@
+//! `options_json`: one object, each key with its type and range, and no key that nobody knows.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::{Code, Error, Result};
+
+/// The object; each key is taken by whoever knows it, and what is left over is an error.
+#[derive(Debug, Default)]
+pub(super) struct Options {
+    map: Map<String, Value>,
+    /// Where a nested object stands, for messages: `hooks.`
+    path: String,
+}
+
+impl Options {
+    pub(super) fn parse(text: Option<&str>) -> Result<Self> {
+        let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Self::default()) };
+        match serde_json::from_str(text) {
+            Ok(Value::Object(map)) => Ok(Self { map, path: String::new() }),
+            Ok(_) => Err(Code::InvalidArgument.error("options_json is not a JSON object")),
+            Err(error) => Err(Code::InvalidArgument.error(format!("options_json is not JSON: {error}"))),
+        }
+    }
+
+    pub(super) fn string(&mut self, key: &str) -> Result<Option<String>> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(self.wrong(key, "a string")),
+        }
+    }
+
+    pub(super) fn boolean(&mut self, key: &str, default: bool) -> Result<bool> {
+        match self.take(key) {
+            None => Ok(default),
+            Some(Value::Bool(value)) => Ok(value),
+            Some(_) => Err(self.wrong(key, "true or false")),
+        }
+    }
+
+    /// Seconds, which may be a fraction.
+    pub(super) fn seconds(&mut self, key: &str, range: RangeInclusive<f64>) -> Result<Option<Duration>> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        let seconds = value.as_f64().filter(|seconds| range.contains(seconds));
+        let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        duration.map(Some).ok_or_else(|| self.wrong(key, &format!("a number of seconds from {} to {}", range.start(), range.end())))
+    }
+
+    /// `timeout_s` of every call: above 0 up to a day.
+    pub(super) fn timeout(&mut self) -> Result<Option<Duration>> {
+        let timeout = self.seconds("timeout_s", 0.0..=86_400.0)?;
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(self.wrong("timeout_s", "a number of seconds above 0, up to 86400"));
+        }
+        Ok(timeout)
+    }
+
+    pub(super) fn integer(&mut self, key: &str, range: RangeInclusive<u64>) -> Result<Option<u64>> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        let number = value.as_u64().filter(|number| range.contains(number));
+        number.map(Some).ok_or_else(|| self.wrong(key, &format!("a whole number from {} to {}", range.start(), range.end())))
+    }
+
+    pub(super) fn strings(&mut self, key: &str) -> Result<Option<Vec<String>>> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        serde_json::from_value(value).map(Some).map_err(|_| self.wrong(key, "a list of strings"))
+    }
+
+    pub(super) fn string_map(&mut self, key: &str) -> Result<Option<BTreeMap<String, String>>> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        serde_json::from_value(value).map(Some).map_err(|_| self.wrong(key, "an object of strings"))
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Result<Option<T>> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        let chosen = value.as_str().and_then(|text| choices.iter().find(|(name, _)| *name == text));
+        let names: Vec<String> = choices.iter().map(|(name, _)| format!("{name:?}")).collect();
+        chosen.map(|(_, value)| Some(*value)).ok_or_else(|| self.wrong(key, &names.join(" or ")))
+    }
+
+    /// A nested object, to be read and finished like this one.
+    pub(super) fn object(&mut self, key: &str) -> Result<Option<Self>> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(Self { map, path: format!("{}{key}.", self.path) })),
+            Some(_) => Err(self.wrong(key, "an object")),
+        }
+    }
+
+    /// The keys of an object whose keys are names.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.map.keys().cloned().collect()
+    }
+
+    /// Whatever is left is a key that nobody knows.
+    pub(super) fn finish(self) -> Result<()> {
+        match self.map.keys().next() {
+            None => Ok(()),
+            Some(key) => Err(Code::InvalidArgument.error(format!("unknown option {:?}", format!("{}{key}", self.path)))),
+        }
+    }
+
+    /// `null` is the default.
+    fn take(&mut self, key: &str) -> Option<Value> {
+        self.map.shift_remove(key).filter(|value| !value.is_null())
+    }
+
+    fn wrong(&self, key: &str, expected: &str) -> Error {
+        Code::InvalidArgument.error(format!("option {:?} must be {expected}", format!("{}{key}", self.path)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn message<T: std::fmt::Debug>(json: &str, read: impl FnOnce(&mut Options) -> Result<T>) -> String {
+        let mut options = Options::parse(Some(json)).unwrap();
+        read(&mut options).unwrap_err().message().to_owned()
+    }
+
+    #[test]
+    fn null_and_empty_are_the_defaults() {
+        for text in [None, Some(""), Some(" \n"), Some("{}"), Some(r#"{"force":null}"#)] {
+            let mut options = Options::parse(text).unwrap();
+            assert!(!options.boolean("force", false).unwrap(), "{text:?}");
+            options.finish().unwrap();
+        }
+    }
+
+    #[test]
+    fn messages_name_the_key() {
+        assert_eq!(message(r#"{"force":1}"#, |o| o.boolean("force", false)), r#"option "force" must be true or false"#);
+        assert_eq!(message(r#"{"s":-1}"#, |o| o.seconds("s", 0.0..=600.0)), r#"option "s" must be a number of seconds from 0 to 600"#);
+        assert_eq!(
+            message(r#"{"timeout_s":0}"#, Options::timeout),
+            r#"option "timeout_s" must be a number of seconds above 0, up to 86400"#
+        );
+        assert_eq!(message(r#"{"n":65}"#, |o| o.integer("n", 1..=64)), r#"option "n" must be a whole number from 1 to 64"#);
+        assert_eq!(message(r#"{"c":"x"}"#, |o| o.choice("c", &[("now", 1), ("lazy", 2)])), r#"option "c" must be "now" or "lazy""#);
+        assert_eq!(message(r#"{"a":["x",1]}"#, |o| o.strings("a")), r#"option "a" must be a list of strings"#);
+        let nested = |o: &mut Options| o.object("hooks").and_then(|hooks| hooks.unwrap().strings("before"));
+        assert_eq!(message(r#"{"hooks":{"before":1}}"#, nested), r#"option "hooks.before" must be a list of strings"#);
+    }
+
+    #[test]
+    fn a_key_that_nobody_took_is_refused() {
+        let options = Options::parse(Some(r#"{"forse":true}"#)).unwrap();
+        assert_eq!(options.finish().unwrap_err().message(), r#"unknown option "forse""#);
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for text in ["[]", "1", "{", "nonsense", "{\"a\":1}x"] {
+            assert_eq!(Options::parse(Some(text)).unwrap_err().code(), Code::InvalidArgument, "{text}");
+        }
+    }
+}

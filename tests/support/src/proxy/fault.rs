@@ -1,0 +1,183 @@
+//! Which requests a fault is for, and what it does to them.
+
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use super::gate::Held;
+
+/// Which requests, counted from the start of the proxy or its last `reset`.
+///
+/// A pattern is `METHOD PATH`, where `*` stands for anything, the engine's `/v1.41` is left out, and a query counts only
+/// when the pattern has one: `POST /containers/*/start`, `* /v2/*/manifests/*`, `POST /images/create?fromImage=*`.
+#[derive(Debug, Clone)]
+pub struct When {
+    pattern: String,
+    at: Option<usize>,
+}
+
+impl When {
+    /// The n-th request of all; the first is 1.
+    pub fn nth(n: usize) -> Self {
+        Self::nth_of("*", n)
+    }
+
+    /// The n-th that matches; the first is 1.
+    pub fn nth_of(pattern: &str, n: usize) -> Self {
+        Self { pattern: pattern.to_owned(), at: Some(n) }
+    }
+
+    /// The first that matches.
+    pub fn first(pattern: &str) -> Self {
+        Self::nth_of(pattern, 1)
+    }
+
+    /// Every one that matches.
+    pub fn each(pattern: &str) -> Self {
+        Self { pattern: pattern.to_owned(), at: None }
+    }
+}
+
+/// What happens to a request.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// The connection is closed; nothing was sent on.
+    Cut,
+    /// It is carried out, and the connection is closed instead of the answer.
+    CutAnswer,
+    /// The answer's head and so many bytes of its body (as they are on the wire), then the connection is closed.
+    CutBody(u64),
+    /// It is not sent on and never answered.
+    Hang,
+    /// It is carried out and never answered.
+    HangAnswer,
+    /// The answer's head and so many bytes of its body, then silence.
+    HangBody(u64),
+    /// It is not sent on; this is the answer.
+    Answer(Canned),
+    /// It is carried out, but this is the answer.
+    Pretend(Canned),
+    /// It waits before it is sent on.
+    Delay(Duration),
+    /// The head of the answer waits.
+    DelayAnswer(Duration),
+    #[doc(hidden)]
+    Hold(Sender<Held>),
+    #[doc(hidden)]
+    HoldAnswer(Sender<Held>),
+}
+
+/// An answer made up.
+#[derive(Debug, Clone)]
+pub struct Canned {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Canned {
+    /// A status with a body of JSON, as the engine and registries word their errors.
+    pub fn json(status: u16, body: &serde_json::Value) -> Self {
+        Self { status, headers: vec![("Content-Type".into(), "application/json".into())], body: body.to_string().into_bytes() }
+    }
+
+    /// A status with the engine's `{"message": …}`.
+    pub fn message(status: u16, message: &str) -> Self {
+        Self::json(status, &serde_json::json!({ "message": message }))
+    }
+
+    /// One more header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// As it is on the wire; an answer to HEAD has no body.
+    pub(crate) fn bytes(&self, method: &str) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} Made Up\r\nContent-Length: {}\r\n", self.status, self.body.len());
+        for (name, value) in &self.headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        let mut bytes = (head + "\r\n").into_bytes();
+        if method != "HEAD" {
+            bytes.extend_from_slice(&self.body);
+        }
+        bytes
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+}
+
+/// A rule and how often it has matched.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    when: When,
+    fault: Fault,
+    matched: usize,
+}
+
+impl Rule {
+    pub(crate) fn new(when: When, fault: Fault) -> Self {
+        Self { when, fault, matched: 0 }
+    }
+
+    /// The fault, if it is this request's turn.
+    pub(crate) fn turn(&mut self, method: &str, path: &str) -> Option<Fault> {
+        if !matches(&self.when.pattern, method, path) {
+            return None;
+        }
+        self.matched += 1;
+        self.when.at.is_none_or(|at| at == self.matched).then(|| self.fault.clone())
+    }
+}
+
+/// Whether a pattern is for a request.
+pub(crate) fn matches(pattern: &str, method: &str, path: &str) -> bool {
+    let path = if pattern.contains('?') { path } else { path.split('?').next().unwrap_or_default() };
+    glob(pattern.as_bytes(), format!("{method} {}", unversioned(path)).as_bytes())
+}
+
+/// The path without `/v1.41`; `/v2/…` of a registry stays.
+fn unversioned(path: &str) -> &str {
+    let Some((version, _)) = path.strip_prefix("/v").and_then(|rest| rest.split_once('/')) else { return path };
+    let is_version = version.contains('.') && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if is_version { &path[2 + version.len()..] } else { path }
+}
+
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => (0..=text.len()).any(|skipped| glob(rest, &text[skipped..])),
+        Some((byte, rest)) => text.first() == Some(byte) && glob(rest, &text[1..]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        let cases = [
+            ("POST /containers/*/start", "POST", "/v1.41/containers/abc/start?x=y", true),
+            ("POST /containers/*/start", "GET", "/v1.41/containers/abc/start", false),
+            ("* /v2/*/manifests/*", "HEAD", "/v2/a/b/manifests/1", true),
+            ("POST /images/create?fromImage=*", "POST", "/images/create?fromImage=a", true),
+            ("POST /images/create?fromImage=*", "POST", "/images/create?other=a", false),
+            ("*", "GET", "/", true),
+        ];
+        for (pattern, method, path, expected) in cases {
+            assert_eq!(matches(pattern, method, path), expected, "{pattern} {method} {path}");
+        }
+    }
+
+    #[test]
+    fn turns_are_counted_over_matches_alone() {
+        let mut rule = Rule::new(When::nth_of("GET *", 2), Fault::Cut);
+        assert!(rule.turn("GET", "/").is_none());
+        assert!(rule.turn("POST", "/").is_none());
+        assert!(rule.turn("GET", "/").is_some());
+        assert!(rule.turn("GET", "/").is_none());
+    }
+}

@@ -1,0 +1,44 @@
+//! What the lab needs of Debian, installed when it is missing.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::image::static_busybox;
+
+/// For an engine of our own.
+pub(crate) const ENGINE: &[(&str, &str)] =
+    &[("dockerd", "docker.io"), ("ip", "iproute2"), ("iptables", "iptables"), ("nsenter", "util-linux")];
+/// For the registry and the images.
+pub(crate) const REGISTRY: &[(&str, &str)] = &[("docker-registry", "docker-registry")];
+
+/// Installs the packages whose program is not there.
+pub(crate) fn ensure(programs: &[(&'static str, &'static str)]) {
+    let mut missing: Vec<_> = programs.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    if static_busybox().is_none() {
+        missing.push("busybox-static");
+    }
+    if missing.is_empty() {
+        return;
+    }
+    if missing.contains(&"docker.io") {
+        missing.push("ca-certificates");
+    }
+    eprintln!("lab: installing {} with apt-get", missing.join(" "));
+    apt(&["update"]);
+    apt(&[&["install", "-y", "--no-install-recommends"], &missing[..]].concat());
+}
+
+fn is_there(program: &str) -> bool {
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        .iter()
+        .any(|folder| Path::new(folder).join(program).exists())
+}
+
+fn apt(words: &[&str]) {
+    let done = Command::new("apt-get").arg("-qq").args(words).env("DEBIAN_FRONTEND", "noninteractive").output();
+    match done {
+        Ok(done) if done.status.success() => {}
+        Ok(done) => panic!("apt-get {}: {}", words.join(" "), String::from_utf8_lossy(&done.stderr)),
+        Err(error) => panic!("apt-get {}: {error}; on another system than Debian install these by hand", words.join(" ")),
+    }
+}
