@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::mounts::volume_name;
 use super::networks::{Endpoint, compared, endpoints};
 use super::value::{clean_path, entries, is_empty, list, same, text};
 use super::{EngineFacts, Network, Subject, host_config, identity, image_defaults, mac, managed, podman, sysctls};
@@ -198,7 +199,9 @@ fn endpoint_sysctls(container: &Value) -> Vec<String> {
 /// Every mount of the old one; beside it only what the new image declares. Mode is left out: attached by name, "" becomes "z".
 fn mounts(found: &mut Found, old: &Value, new: &Value, new_image: &Value) {
     let key = |mount: &Value| {
-        let name = if text(mount, "Type") == "volume" { text(mount, "Name") } else { text(mount, "Source") };
+        // A volume that nothing names is told by its place.
+        let name = Some(volume_name(mount)).filter(|name| text(mount, "Type") == "volume" && !name.is_empty());
+        let name = name.unwrap_or_else(|| text(mount, "Source"));
         let propagation = text(mount, "Propagation");
         (
             text(mount, "Type").to_owned(),

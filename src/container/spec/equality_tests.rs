@@ -162,3 +162,11 @@ fn a_swarms_address_and_moved_sysctls_are_explained() {
         json!({"com.docker.network.endpoint.sysctls": "net.ipv4.conf.IFNAME.log_martians=1"});
     assert_eq!(differences(&old, &new), Vec::<String>::new());
 }
+
+#[test]
+fn a_volume_that_nothing_names_is_told_by_its_place() {
+    let unnamed = |source: &str| json!({"Type": "volume", "Source": source, "Destination": "/data", "Driver": "local", "RW": true, "Propagation": ""});
+    let (old, new) = (with(old(), "/Mounts/0", unnamed("/lib/volumes/v/_data")), new());
+    assert_eq!(differences(&old, &new), Vec::<String>::new(), "named by its folder");
+    assert_eq!(differences(&old, &with(new, "/Mounts/0", unnamed("/lib/volumes/w/_data"))), ["Mounts[/data]"]);
+}

@@ -41,6 +41,12 @@ fn every_source_gives_the_same_volume_again() {
             json!({"Binds": ["nn:/n"], "Mounts": [by_name("a", "/only")]}),
         ),
         (
+            "a bind that is a path alone, whose volume 28 does not name",
+            json!({"Binds": ["/only"]}),
+            json!([{"Type": "volume", "Source": "/var/lib/docker/volumes/a/_data", "Destination": "/only", "Driver": "local", "RW": true}]),
+            json!({"Binds": [], "Mounts": [by_name("a", "/only")]}),
+        ),
+        (
             "R41 a mount without source, beside others",
             json!({"Mounts": [
                 {"Type": "volume", "Target": "/m1/", "VolumeOptions": {"Labels": {"a": "b"}}}, {"Type": "volume", "Source": "v3", "Target": "/m3"},
