@@ -12,6 +12,7 @@ mod operation;
 mod progress;
 mod reference;
 mod refit;
+mod registry;
 
 pub use cancel::Cancel;
 pub use engine::Store;

@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use crate::call::Call;
 use crate::engine::{Endpoint, Engine, HostOptions, Store};
 use crate::environment::Environment;
-use crate::image::PullTable;
+use crate::image::{PullTable, Replaced};
 use crate::operation::Operation;
+use crate::registry::{EngineRegistries, Registries, Session, Settings};
 use crate::{Code, Outcome, Result};
 
 /// How [`Refit::connect`] reaches the engine and the registries.
@@ -126,10 +127,11 @@ pub struct Refit {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) options: ConnectOptions,
-    pub(crate) environment: Environment,
+    pub(crate) registries: Registries,
     /// Ends every call under way when the handle is closed.
     pub(crate) closing: CancellationToken,
     pub(crate) pulls: PullTable,
+    pub(crate) replaced: Replaced,
     runtime: Handle,
 }
 
@@ -183,7 +185,16 @@ impl Refit {
             .or_else(|| environment.path("HOME").map(|home| home.join(".docker")));
         let host = HostOptions { host: options.host.clone(), tls_dir: options.tls_dir.clone(), docker_config: docker_config.clone() };
         let engine = Engine::new(Endpoint::resolve(&host, &environment)?, options.timeout)?;
-        let shared = Shared { engine, options, environment, closing: CancellationToken::new(), pulls: PullTable::default(), runtime };
+        let registries = Registries::new(&Settings::new(options.registries.clone(), docker_config, environment));
+        let shared = Shared {
+            engine,
+            options,
+            registries,
+            closing: CancellationToken::new(),
+            pulls: PullTable::default(),
+            replaced: Replaced::default(),
+            runtime,
+        };
         if !shared.options.lazy {
             shared.engine.session().await?;
         }
@@ -210,6 +221,13 @@ impl Refit {
             insecure_registries: facts.insecure_registries,
             state_dir: self.shared.options.state_dir.as_ref().map(|folder| folder.display().to_string()),
         })
+    }
+
+    /// One call at the registries, with what the engine says of its mirrors and insecure registries.
+    pub(crate) async fn registry_session(&self) -> Result<Session> {
+        let facts = self.shared.engine.facts().await?;
+        let engine = EngineRegistries { mirrors: facts.mirrors, insecure: facts.insecure_registries };
+        Ok(self.shared.registries.session(Some(engine)))
     }
 
     /// A long call on this handle.

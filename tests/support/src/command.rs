@@ -1,5 +1,6 @@
 //! The words that `lab` understands.
 
+use crate::publish;
 use crate::up::{self, state};
 
 const USAGE: &str = "lab up            finds or starts an engine and a registry, and prints their variables
@@ -16,10 +17,12 @@ pub fn command(words: &[String]) -> i32 {
             up::down();
             0
         }
+        ["publish", ref options @ ..] => publish::publish(options),
+        ["clean", name] => publish::clean_named(name),
         ["run", "--", ..] => up::run(&words[2..]),
         ["run", ..] if words.len() > 1 => up::run(&words[1..]),
         _ => {
-            eprintln!("{USAGE}");
+            eprintln!("{USAGE}\n{}", publish::USAGE);
             2
         }
     }
