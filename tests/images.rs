@@ -93,7 +93,8 @@ async fn a_container_lives_from_create_to_remove() {
     let spec = json!({"Image": nowhere});
     let refused = refit.create_container(&name, &spec, None).await.unwrap_err();
     assert_eq!((refused.code(), refused.context().missing.as_slice()), (Code::ImageMissing, [nowhere.clone()].as_slice()));
-    let spec = json!({"Image": image.reference, "Env": ["A=1"], "HostConfig": {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}});
+    let spec =
+        json!({"Image": image.reference, "Env": ["A=1"], "HostConfig": {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}});
     let created = refit.create_container(&name, &spec, None).await.unwrap();
     assert_eq!(refit.create_container(&name, &spec, None).await.unwrap_err().code(), Code::Conflict);
 

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::mounts::volume_name;
-use super::networks::{Endpoint, compared, endpoints};
+use super::networks::{Endpoint, compared, endpoints, may_be_allocated};
 use super::value::{clean_path, entries, is_empty, list, same, text};
 use super::{EngineFacts, Network, Subject, host_config, identity, image_defaults, mac, managed, podman, sysctls};
 
@@ -238,7 +238,7 @@ fn networks(found: &mut Found, subject: &Subject, old: &Value, new: &Value) {
         let [mut expected, mut actual] =
             [(&endpoint.settings, old), (&other.settings, new)].map(|(settings, container)| compared(settings, container, subject.facts));
         // What a swarm allocated looks configured while the old one runs.
-        if super::networks::is_swarm(endpoint, subject.around) {
+        if may_be_allocated(endpoint, old, subject.around) {
             actual["IPAMConfig"] = expected["IPAMConfig"].clone();
         }
         for settings in [&mut expected, &mut actual] {

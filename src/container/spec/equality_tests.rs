@@ -153,6 +153,7 @@ fn forms_of_the_same_setting() {
 fn a_swarms_address_and_moved_sysctls_are_explained() {
     let mut old = old();
     let mut new = new();
+    old["State"] = json!({"Running": true});
     old["NetworkSettings"]["Networks"]["ov"] = json!({"IPAMConfig": {"IPv4Address": "10.0.1.5"}, "NetworkID": "0f"});
     new["NetworkSettings"]["Networks"]["ov"] = json!({"IPAMConfig": null});
     old["HostConfig"]["Sysctls"] = json!({"net.ipv4.conf.eth0.log_martians": "1", "net.core.somaxconn": "99"});
@@ -161,6 +162,8 @@ fn a_swarms_address_and_moved_sysctls_are_explained() {
     new["NetworkSettings"]["Networks"]["n1"]["DriverOpts"] =
         json!({"com.docker.network.endpoint.sysctls": "net.ipv4.conf.IFNAME.log_martians=1"});
     assert_eq!(differences(&old, &new), Vec::<String>::new());
+    old["State"] = json!({"Running": false});
+    assert_eq!(differences(&old, &new), ["NetworkSettings.Networks.ov"], "a stopped one shows what was configured");
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(crate) use self::equality::{Difference, verify};
 pub(crate) use self::mac::{HIDDEN as MAC_HIDDEN_SINCE, with_hidden_mac};
 pub(crate) use self::managed::own_container;
 use self::networks::Network;
-pub(crate) use self::plan_warnings::plan_warnings;
+pub(crate) use self::plan_warnings::{disk_warning, plan_warnings};
 use crate::{Code, Result};
 
 /// What the mapping has to know of the engine.

@@ -35,7 +35,7 @@ fn names(plan: &Plan) -> Names<'_> {
 fn which_networks_at_create_which_by_connect_and_which_are_left() {
     let (n1, n2) = (json!({"NetworkID": "1111aaaa"}), json!({"NetworkID": "2222bbbb"}));
     let both = json!({"n1": n1, "n2": n2});
-    let cases: [(&str, &str, Value, Names, Names); 14] = [
+    let cases: [(&str, &str, Value, Names, Names); 15] = [
         (
             "R27 the mode's network is the main one",
             "n2",
@@ -44,6 +44,13 @@ fn which_networks_at_create_which_by_connect_and_which_are_left() {
             (vec!["n1", "n2"], vec![], vec![]),
         ),
         ("R33 by the beginning of its id", "2222", both.clone(), (vec!["n2"], vec!["n1"], vec![]), (vec!["n1", "n2"], vec![], vec![])),
+        (
+            "a name that is also the beginning of another's id",
+            "1111",
+            json!({"n1": n1, "1111": n2}),
+            (vec!["1111"], vec!["n1"], vec![]),
+            (vec!["n1", "1111"], vec![], vec![]),
+        ),
         (
             "the default bridge",
             "default",
@@ -156,11 +163,15 @@ fn a_swarms_address_is_known_only_once_stopped() {
     let addressed = json!({"IPAMConfig": {"IPv4Address": "10.0.1.5"}, "Aliases": ["al", "aaaabbbbcccc"], "NetworkID": "0f0f"});
     let mut local = addressed.clone();
     local["NetworkID"] = json!("1111");
-    let container = container("n1", json!({"n1": local, "ov": addressed}));
-    let plan = plan(&container, &facts(41), &networks);
-    assert!(plan.overlay);
-    assert_eq!(plan.at_create["n1"]["IPAMConfig"]["IPv4Address"], "10.0.1.5");
-    assert_eq!(plan.connects[0].endpoint, json!({"Aliases": ["al"]}));
+    let mut container = container("n1", json!({"n1": local, "ov": addressed}));
+    container["State"] = json!({"Running": true});
+    let running = plan(&container, &facts(41), &networks);
+    assert!(running.overlay);
+    assert_eq!(running.at_create["n1"]["IPAMConfig"]["IPv4Address"], "10.0.1.5");
+    assert_eq!(running.connects[0].endpoint, json!({"Aliases": ["al"]}));
+    container["State"] = json!({"Running": false});
+    let stopped = plan(&container, &facts(41), &networks);
+    assert_eq!((stopped.overlay, &stopped.connects[0].endpoint["IPAMConfig"]["IPv4Address"]), (false, &json!("10.0.1.5")));
     let connects = overlay_connects(&container, &facts(41), &networks);
     assert_eq!(connects.len(), 1);
     assert_eq!(

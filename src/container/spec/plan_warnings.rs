@@ -127,6 +127,23 @@ fn pinned(old: &Value, new: &Value, container: &Value) -> Vec<(&'static str, Str
         .collect()
 }
 
+/// Less free disk than the download, where the engine's `/info` tells: zfs in bytes, devicemapper in words.
+pub(crate) fn disk_warning(info: &Value, download_bytes: u64) -> Option<Warning> {
+    let status = list(info, "DriverStatus").iter().filter_map(|pair| Some((pair[0].as_str()?, pair[1].as_str()?)));
+    let mut free = status.filter(|(key, _)| matches!(*key, "Space Available" | "Data Space Available")).filter_map(|(_, size)| bytes(size));
+    let free = free.next().filter(|free| *free < download_bytes)?;
+    let message = format!("the download is {download_bytes} bytes, and the engine has {free} left");
+    Some(Warning { code: "disk".into(), container: None, message })
+}
+
+/// `1234` or `1.234 GB`.
+fn bytes(size: &str) -> Option<u64> {
+    let digits = size.trim_end_matches(|c: char| c.is_alphabetic() || c == ' ');
+    let power = ["B", "kB", "MB", "GB", "TB"].iter().position(|unit| size[digits.len()..].trim() == *unit).unwrap_or(0);
+    let number: f64 = digits.parse().ok()?;
+    Some((number * 1000_f64.powi(i32::try_from(power).ok()?)) as u64)
+}
+
 #[cfg(test)]
 #[path = "plan_warnings_tests.rs"]
 mod tests;

@@ -93,3 +93,19 @@ fn a_value_that_may_be_secret_is_not_told() {
     let warnings = plan_warnings(&image("KEY=old"), &image("KEY=new"), &[json!({"Config": {"Env": ["KEY=hunter2"]}})]);
     assert!(warnings[0].message.contains("KEY") && !warnings[0].message.contains("hunter2"));
 }
+
+#[test]
+fn less_free_disk_than_the_download_where_the_engine_tells() {
+    let info = |key: &str, free: &str| json!({"DriverStatus": [["Pool", "p"], [key, free]]});
+    for (info, warned) in [
+        (info("Space Available", "999"), true),
+        (info("Space Available", "1000"), false),
+        (info("Data Space Available", "0.5 kB"), true),
+        (info("Data Space Available", "12.3GB"), false),
+        (info("Data Space Available", "nonsense"), false),
+        (info("Backing Filesystem", "extfs"), false),
+        (json!({"DriverStatus": null}), false),
+    ] {
+        assert_eq!(disk_warning(&info, 1000).is_some(), warned, "{info}");
+    }
+}
