@@ -25,7 +25,9 @@ fn r38_a_bind_that_is_a_path_alone_is_an_anonymous_volume() {
     let before = moving.run(json!({"HostConfig": {"Binds": ["/only", format!("{named}:/n")]}}));
     moving.exec("echo kept > /only/file");
     let after = moving.recreate();
-    assert_eq!(volume_at(&after, "/only"), volume_at(&before, "/only"));
+    let name = volume_at(&before, "/only");
+    // 28 does not name it.
+    assert!(name.is_empty() || name == volume_at(&after, "/only"), "{after}");
     assert_eq!(moving.exec("cat /only/file"), "kept\n");
 }
 
