@@ -116,6 +116,11 @@ impl Call {
         }
     }
 
+    /// Whether the handle is being closed: nobody is to be told anything more.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
     /// An error when the call should end now.
     pub(crate) fn check(&self) -> Result<()> {
         self.interrupt().map_or(Ok(()), |interrupt| Err(interrupt.error()))

@@ -108,6 +108,7 @@ pub(super) struct Turn {
 impl Refit {
     /// What an update of this image would do. Nothing is changed or pulled; every refusal of a recreation is found here.
     pub async fn plan_update(&self, image: &str, options: &UpdateOptions) -> Outcome<UpdatePlan> {
+        Reference::parse(image).map_err(|error| error.with_image(image))?;
         let mut check_options = CheckOptions::default();
         check_options.platform.clone_from(&options.platform);
         let check = match self.check_update_in(&Call::default(), image, &check_options).await {
