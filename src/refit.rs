@@ -15,6 +15,7 @@ use crate::engine::{Endpoint, Engine, HostOptions, Store};
 use crate::environment::Environment;
 use crate::image::PullTable;
 use crate::operation::Operation;
+use crate::registry::{Registries, Settings};
 use crate::{Code, Outcome, Result};
 
 /// How [`Refit::connect`] reaches the engine and the registries.
@@ -130,6 +131,7 @@ pub(crate) struct Shared {
     /// Ends every call under way when the handle is closed.
     pub(crate) closing: CancellationToken,
     pub(crate) pulls: PullTable,
+    pub(crate) registries: Registries,
     runtime: Handle,
 }
 
@@ -183,7 +185,9 @@ impl Refit {
             .or_else(|| environment.path("HOME").map(|home| home.join(".docker")));
         let host = HostOptions { host: options.host.clone(), tls_dir: options.tls_dir.clone(), docker_config: docker_config.clone() };
         let engine = Engine::new(Endpoint::resolve(&host, &environment)?, options.timeout)?;
-        let shared = Shared { engine, options, environment, closing: CancellationToken::new(), pulls: PullTable::default(), runtime };
+        let registries = Registries::new(&Settings::new(options.registries.clone(), docker_config, environment.clone()));
+        let closing = CancellationToken::new();
+        let shared = Shared { engine, options, environment, closing, pulls: PullTable::default(), registries, runtime };
         if !shared.options.lazy {
             shared.engine.session().await?;
         }

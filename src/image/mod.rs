@@ -1,5 +1,6 @@
 //! Images: one file a call.
 
+mod check;
 mod containers;
 mod history;
 mod info;
@@ -12,6 +13,7 @@ mod pull;
 mod status;
 mod verdict;
 
+pub use check::{Check, CheckList, CheckOptions, LocalImage, Via};
 pub use containers::{ImageContainer, ImageContainers, Match};
 pub use history::{HistoryLayer, ImageHistory};
 pub use info::ImageInfo;
