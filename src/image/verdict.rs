@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::inspect::{text, texts, time};
 use super::local_facts::{LocalFacts, VERSION};
@@ -77,6 +77,20 @@ pub struct RemoteImage {
     pub version: Option<String>,
     /// Bytes that a pull would download.
     pub download_bytes: Option<u64>,
+    /// Its configuration, where the verdict has read it.
+    #[serde(skip)]
+    pub(crate) config: Option<Value>,
+}
+
+impl RemoteImage {
+    /// The image as the engine would inspect it after a pull, as far as a comparison with the local one needs it.
+    pub(crate) fn inspect(&self) -> Option<Value> {
+        let config = self.config.as_ref()?;
+        let part = |key: &str| config.get(key).cloned().unwrap_or_default();
+        Some(
+            json!({"Os": part("os"), "Architecture": part("architecture"), "Variant": part("variant"), "Created": part("created"), "Config": part("config")}),
+        )
+    }
 }
 
 /// What was asked about.
@@ -159,7 +173,7 @@ impl Verdict {
 }
 
 fn known_by(digest: &str) -> RemoteImage {
-    RemoteImage { digest: digest.to_owned(), created: None, version: None, download_bytes: None }
+    RemoteImage { digest: digest.to_owned(), created: None, version: None, download_bytes: None, config: None }
 }
 
 /// Judges one image, with as few questions as prove it.
@@ -256,7 +270,7 @@ async fn compare(subject: &Subject<'_>, local: &LocalFacts, digest: &str, remote
     if !subject.platform.is_none_or(runs) {
         return Ok(Verdict::with(State::PlatformGone, RemoteImage { download_bytes: None, ..found }));
     }
-    Ok(Verdict { older, ..Verdict::with(State::UpdateAvailable, found) })
+    Ok(Verdict { older, ..Verdict::with(State::UpdateAvailable, RemoteImage { config: Some(config), ..found }) })
 }
 
 fn no_image() -> Trouble {

@@ -151,19 +151,35 @@ impl Check {
 
 impl Refit {
     /// Whether the registry has a newer image; nothing is pulled. An error comes with the check that met it.
-    pub fn check_image(&self, image: impl Into<String>, options: CheckOptions) -> Operation<Check> {
+    pub fn check_update(&self, image: impl Into<String>, options: CheckOptions) -> Operation<Check> {
         let image = image.into();
-        self.operation(move |refit, call| async move { refit.check_image_in(&call, &image, &options).await })
+        self.operation(move |refit, call| async move {
+            let outcome = refit.check_update_in(&call, &image, &options).await;
+            let check = match &outcome {
+                Ok(check) => Some(check),
+                Err(failure) => failure.report.as_ref(),
+            };
+            refit.shared.last_checks.keep(check);
+            outcome
+        })
     }
 
     /// A check as a part of another call.
-    pub(crate) async fn check_image_in(&self, call: &Call, image: &str, options: &CheckOptions) -> Outcome<Check> {
+    pub(crate) async fn check_update_in(&self, call: &Call, image: &str, options: &CheckOptions) -> Outcome<Check> {
         many::one(self, call, image, options).await
     }
 
     /// The same for many images, by default all that have a tag. An image that cannot be checked has its error in its own check and
     /// spoils no other; a call that is ended early comes with the checks that were ready.
-    pub fn check_images(&self, images: Option<Vec<String>>, options: CheckOptions) -> Operation<CheckList> {
-        self.operation(move |refit, call| async move { many::many(&refit, &call, images, &options).await })
+    pub fn check_updates(&self, images: Option<Vec<String>>, options: CheckOptions) -> Operation<CheckList> {
+        self.operation(move |refit, call| async move {
+            let outcome = many::many(&refit, &call, images, &options).await;
+            let list = match &outcome {
+                Ok(list) => Some(list),
+                Err(failure) => failure.report.as_ref(),
+            };
+            refit.shared.last_checks.keep(list.into_iter().flat_map(|list| &list.images).filter(|check| check.state != State::Cancelled));
+            outcome
+        })
     }
 }
