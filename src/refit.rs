@@ -1,7 +1,8 @@
 //! The handle: one engine, its registries, and what is remembered between calls.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::call::Call;
 use crate::engine::{Endpoint, Engine, HostOptions, Store};
 use crate::environment::Environment;
-use crate::image::{PullTable, Replaced};
+use crate::image::{LastChecks, PullTable, Replaced};
 use crate::operation::Operation;
 use crate::registry::{EngineRegistries, Registries, Session, Settings};
 use crate::{Code, Outcome, Result};
@@ -132,6 +133,7 @@ pub(crate) struct Shared {
     pub(crate) closing: CancellationToken,
     pub(crate) pulls: PullTable,
     pub(crate) replaced: Replaced,
+    pub(crate) last_checks: LastChecks,
     runtime: Handle,
 }
 
@@ -184,8 +186,12 @@ impl Refit {
             .or_else(|| environment.path("DOCKER_CONFIG"))
             .or_else(|| environment.path("HOME").map(|home| home.join(".docker")));
         let host = HostOptions { host: options.host.clone(), tls_dir: options.tls_dir.clone(), docker_config: docker_config.clone() };
+        if let Some(folder) = &options.state_dir {
+            make_state_dir(folder)?;
+        }
         let engine = Engine::new(Endpoint::resolve(&host, &environment)?, options.timeout)?;
         let registries = Registries::new(&Settings::new(options.registries.clone(), docker_config, environment));
+        let last_checks = LastChecks::new(options.state_dir.as_deref());
         let shared = Shared {
             engine,
             options,
@@ -193,6 +199,7 @@ impl Refit {
             closing: CancellationToken::new(),
             pulls: PullTable::default(),
             replaced: Replaced::default(),
+            last_checks,
             runtime,
         };
         if !shared.options.lazy {
@@ -239,4 +246,10 @@ impl Refit {
         let refit = self.clone();
         Operation::new(self.shared.runtime.clone(), self.shared.closing.clone(), move |call| work(refit, call))
     }
+}
+
+/// Nobody else's: it holds what containers were created with.
+fn make_state_dir(folder: &Path) -> Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| Code::Io.error(format!("state_dir {} cannot be made", folder.display())).caused_by(&error))
 }

@@ -1,8 +1,9 @@
 //! Options that more than one call has, and those of the large calls.
 
+use super::open_options::CHECK_VIA;
 use super::options::Options;
 use crate::container::{ContainersOptions, Hooks, RecreateOptions};
-use crate::image::{OnFailure, PullOptions, RegistryAuth, UpdateOptions};
+use crate::image::{CheckOptions, OnFailure, PullOptions, RegistryAuth, UpdateOptions};
 use crate::{Code, Result};
 
 pub(super) fn containers_options(options: &mut Options) -> Result<ContainersOptions> {
@@ -69,4 +70,12 @@ pub(super) fn update_options(options: &mut Options) -> Result<UpdateOptions> {
         remove_old: options.boolean("remove_old", false)?,
         recreate,
     })
+}
+
+/// Those of `img_check_update` and `img_check_updates`.
+pub(super) fn check_options(options: &mut Options) -> Result<CheckOptions> {
+    if options.object("newer_tag")?.is_some() {
+        return Err(Code::Unsupported.error("newer_tag: not in this version"));
+    }
+    Ok(CheckOptions { via: options.choice("check_via", &CHECK_VIA)?, platform: options.string("platform")? })
 }

@@ -3,7 +3,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::call_options::{containers_options, pull_options, update_options};
+use super::call_options::{check_options, containers_options, pull_options, update_options};
 use super::callback::Callback;
 use super::entry::Entry;
 use super::guard::Out;
@@ -239,7 +239,15 @@ pub unsafe extern "C" fn img_check_update(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("img_check_update", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("img_check_update", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let image = unsafe { strings::required("image", image) }?;
+        let options = check_options(&mut entry.options)?;
+        entry.watch(Callback::NONE, |refit| refit.check_update(image, options))
+    })
 }
 
 /// The same for many images at once: `images_json` is a JSON list of references, NULL is every tagged local image. `images [ checks, in the
@@ -261,7 +269,15 @@ pub unsafe extern "C" fn img_check_updates(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("img_check_updates", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("img_check_updates", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let images = unsafe { strings::list("images_json", images_json) }?;
+        let options = check_options(&mut entry.options)?;
+        entry.watch(Callback { function: on_progress, user_data }, |refit| refit.check_updates(images, options))
+    })
 }
 
 /// Pulls an image through the engine: `image, changed, before? {id, digests []}, after {id, digests []}, digest?, bytes_downloaded, elapsed_ms,

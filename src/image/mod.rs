@@ -1,10 +1,11 @@
 //! Images: one file a call.
 
-pub(crate) mod check;
+mod check;
 mod containers;
 mod history;
 mod info;
 pub(crate) mod inspect;
+mod last_checks;
 pub(crate) mod list;
 mod local_facts;
 mod missing;
@@ -15,6 +16,7 @@ mod status;
 mod update;
 mod verdict;
 
+pub use check::{Check, CheckList, CheckOptions, LocalImage, Via};
 pub use containers::{ImageContainer, ImageContainers, Match};
 pub use history::{HistoryLayer, ImageHistory};
 pub use info::ImageInfo;
@@ -26,5 +28,6 @@ pub use status::{ImageStatus, LastError, OperationState};
 pub use update::{Action, ContainerUpdate, NotAttempted, OnFailure, PlannedContainer, TagFate, UpdateOptions, UpdatePlan, UpdateReport};
 pub use verdict::{Certainty, RemoteImage, State};
 
+pub(crate) use last_checks::LastChecks;
 pub(crate) use pull::PullTable;
 pub(crate) use update::Replaced;

@@ -2,14 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::inspect::{text, texts, time};
 use super::local_facts::{LocalFacts, VERSION};
 use super::platform::Platform;
-use crate::Store;
 use crate::reference::Reference;
 use crate::registry::{Document, Trouble};
+use crate::{Error, Store};
 
 /// What a check found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
@@ -77,6 +77,20 @@ pub struct RemoteImage {
     pub version: Option<String>,
     /// Bytes that a pull would download.
     pub download_bytes: Option<u64>,
+    /// Its configuration, where the verdict has read it.
+    #[serde(skip)]
+    pub(crate) config: Option<Value>,
+}
+
+impl RemoteImage {
+    /// The image as the engine would inspect it after a pull, as far as a comparison with the local one needs it.
+    pub(crate) fn inspect(&self) -> Option<Value> {
+        let config = self.config.as_ref()?;
+        let part = |key: &str| config.get(key).cloned().unwrap_or_default();
+        Some(
+            json!({"Os": part("os"), "Architecture": part("architecture"), "Variant": part("variant"), "Created": part("created"), "Config": part("config")}),
+        )
+    }
 }
 
 /// What was asked about.
@@ -89,13 +103,32 @@ pub(crate) struct Subject<'a> {
     pub(crate) platform: Option<&'a Platform>,
 }
 
+/// Why there is no verdict.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Failed {
+    Registry(Trouble),
+    Engine(Error),
+}
+
+impl From<Trouble> for Failed {
+    fn from(trouble: Trouble) -> Self {
+        Self::Registry(trouble)
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
 /// The questions that may have to be asked.
 pub(crate) trait Remote {
     /// The digest of a tag, or of a digest when the registry has it.
-    async fn digest(&self, name: &str) -> Result<Option<String>, Trouble>;
+    async fn digest(&self, name: &str) -> Result<Option<String>, Failed>;
     /// What a digest stands for.
-    async fn manifest(&self, digest: &str) -> Result<Manifest, Trouble>;
-    async fn config(&self, digest: &str) -> Result<Value, Trouble>;
+    async fn manifest(&self, digest: &str) -> Result<Manifest, Failed>;
+    async fn config(&self, digest: &str) -> Result<Value, Failed>;
 }
 
 /// An answer to the question for a manifest.
@@ -140,11 +173,11 @@ impl Verdict {
 }
 
 fn known_by(digest: &str) -> RemoteImage {
-    RemoteImage { digest: digest.to_owned(), created: None, version: None, download_bytes: None }
+    RemoteImage { digest: digest.to_owned(), created: None, version: None, download_bytes: None, config: None }
 }
 
 /// Judges one image, with as few questions as prove it.
-pub(crate) async fn judge(subject: &Subject<'_>, remote: &impl Remote) -> Result<Verdict, Trouble> {
+pub(crate) async fn judge(subject: &Subject<'_>, remote: &impl Remote) -> Result<Verdict, Failed> {
     let reference = subject.reference;
     let Some(local) = subject.local else {
         let name = reference.digest().or(reference.tag()).unwrap_or_default();
@@ -163,7 +196,7 @@ pub(crate) async fn judge(subject: &Subject<'_>, remote: &impl Remote) -> Result
     compare(subject, local, &digest, remote).await
 }
 
-async fn pinned_verdict(reference: &Reference, pinned: &str, remote: &impl Remote) -> Result<Verdict, Trouble> {
+async fn pinned_verdict(reference: &Reference, pinned: &str, remote: &impl Remote) -> Result<Verdict, Failed> {
     let Some(tag) = reference.tag() else { return Ok(Verdict::of(State::Pinned)) };
     let found = remote.digest(tag).await?;
     let tag_moved = Some(found.as_deref() != Some(pinned));
@@ -171,7 +204,7 @@ async fn pinned_verdict(reference: &Reference, pinned: &str, remote: &impl Remot
 }
 
 /// The registry has no such tag: has it ever had the image?
-async fn gone(reference: &Reference, local: &LocalFacts, remote: &impl Remote) -> Result<Verdict, Trouble> {
+async fn gone(reference: &Reference, local: &LocalFacts, remote: &impl Remote) -> Result<Verdict, Failed> {
     if local.repo_digests.is_empty() {
         return Ok(Verdict::of(State::LocalOnly));
     }
@@ -195,7 +228,7 @@ fn up_to_date(local: &LocalFacts, digest: &str) -> Verdict {
 }
 
 /// The tag names another digest, which may still stand for the same image.
-async fn compare(subject: &Subject<'_>, local: &LocalFacts, digest: &str, remote: &impl Remote) -> Result<Verdict, Trouble> {
+async fn compare(subject: &Subject<'_>, local: &LocalFacts, digest: &str, remote: &impl Remote) -> Result<Verdict, Failed> {
     let document = match remote.manifest(digest).await? {
         Manifest::Document(document) => document,
         Manifest::Platforms(platforms) => {
@@ -216,7 +249,7 @@ async fn compare(subject: &Subject<'_>, local: &LocalFacts, digest: &str, remote
         if local.has(&own) {
             return Ok(up_to_date(local, digest));
         }
-        let Manifest::Document(document) = remote.manifest(&own).await? else { return Err(no_image()) };
+        let Manifest::Document(document) = remote.manifest(&own).await? else { return Err(no_image().into()) };
         manifest = document.json;
         version = annotation(&manifest).or(version);
     }
@@ -237,7 +270,7 @@ async fn compare(subject: &Subject<'_>, local: &LocalFacts, digest: &str, remote
     if !subject.platform.is_none_or(runs) {
         return Ok(Verdict::with(State::PlatformGone, RemoteImage { download_bytes: None, ..found }));
     }
-    Ok(Verdict { older, ..Verdict::with(State::UpdateAvailable, found) })
+    Ok(Verdict { older, ..Verdict::with(State::UpdateAvailable, RemoteImage { config: Some(config), ..found }) })
 }
 
 fn no_image() -> Trouble {

@@ -7,12 +7,13 @@ use serde_json::Value;
 
 use super::order::{self, Held};
 use super::{PREVIOUS, UpdateOptions};
+use crate::call::Call;
 use crate::container::recreate::{Given, Prepared, find, preflight};
 use crate::container::{ContainersOptions, ImageChange, Warning, spec, state};
 use crate::engine::Store;
-use crate::image::check::{Check, CheckOptions, CheckState};
 use crate::image::inspect::{self, text};
-use crate::image::{ImageContainer, Match};
+use crate::image::{Check, CheckOptions, State};
+use crate::image::{ImageContainer, Match, RemoteImage};
 use crate::reference::Reference;
 use crate::{Code, Error, Failure, Outcome, Refit, Result};
 
@@ -109,7 +110,7 @@ impl Refit {
     pub async fn plan_update(&self, image: &str, options: &UpdateOptions) -> Outcome<UpdatePlan> {
         let mut check_options = CheckOptions::default();
         check_options.platform.clone_from(&options.platform);
-        let check = match self.check_update(image, &check_options).await {
+        let check = match self.check_update_in(&Call::default(), image, &check_options).await {
             Ok(check) => check,
             Err(failure) => {
                 let Failure { error, report } = *failure;
@@ -124,7 +125,7 @@ impl Refit {
 
     async fn plan_after(&self, image: &str, options: &UpdateOptions, check: Check) -> Result<UpdatePlan> {
         let before = inspect::find(&self.shared.engine, image).await?;
-        let new_comes = matches!(check.state, CheckState::UpdateAvailable | CheckState::NotLocal);
+        let new_comes = matches!(check.state, State::UpdateAvailable | State::NotLocal);
         let mut plan = UpdatePlan {
             pull: new_comes,
             expect_digest: check.remote.as_ref().map(|remote| remote.digest.clone()),
@@ -142,7 +143,7 @@ impl Refit {
         plan.containers.sort_by_key(|container| (container.order, container.action != Action::RecreateAndStart));
         plan.turns.sort_by_key(|turn| (turn.order, !turn.runs));
         let first = looked.iter().find_map(|look| look.prepared.as_ref());
-        let new_image = if new_comes { plan.check.remote_image.clone() } else { before.clone() };
+        let new_image = if new_comes { plan.check.remote.as_ref().and_then(RemoteImage::inspect) } else { before.clone() };
         let old_image = if new_comes { before.clone() } else { first.map(|prepared| prepared.old_image.clone()) };
         if let (Some(old), Some(new)) = (old_image, new_image) {
             plan.image_changes = spec::image_changes(&old, &new);

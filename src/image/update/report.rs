@@ -4,8 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::container::{Recreation, RecreationResult};
-use crate::image::check::Check;
-use crate::image::{PullResult, RemovedOld};
+use crate::image::{Check, PullResult, RemovedOld};
 use crate::{Code, Error, ErrorDocument};
 
 /// What an update did.

@@ -24,23 +24,23 @@ struct Fake {
 }
 
 impl Remote for Fake {
-    async fn digest(&self, name: &str) -> Result<Option<String>, Trouble> {
+    async fn digest(&self, name: &str) -> Result<Option<String>, Failed> {
         self.asked.borrow_mut().push('H');
         Ok(self.names.get(name).cloned())
     }
 
-    async fn manifest(&self, digest: &str) -> Result<Manifest, Trouble> {
+    async fn manifest(&self, digest: &str) -> Result<Manifest, Failed> {
         self.asked.borrow_mut().push('M');
         if let Some(platforms) = &self.platforms {
             return Ok(Manifest::Platforms(platforms.clone()));
         }
-        let json = self.documents.get(digest).cloned().ok_or_else(|| Trouble::BadAnswer(format!("no manifest {digest}")))?;
+        let json = self.documents.get(digest).cloned().ok_or(Trouble::Denied)?;
         Ok(Manifest::Document(Document { sha256: digest.to_owned(), json }))
     }
 
-    async fn config(&self, digest: &str) -> Result<Value, Trouble> {
+    async fn config(&self, digest: &str) -> Result<Value, Failed> {
         self.asked.borrow_mut().push('C');
-        self.documents.get(digest).cloned().ok_or_else(|| Trouble::BadAnswer(format!("no config {digest}")))
+        Ok(self.documents.get(digest).cloned().ok_or(Trouble::Denied)?)
     }
 }
 
@@ -107,7 +107,7 @@ fn local(store: Store, id: char, digests: &[char]) -> LocalFacts {
     }
 }
 
-fn verdict_of(reference: &str, local: Option<&LocalFacts>, remote: &Fake) -> (Result<Verdict, Trouble>, String) {
+fn verdict_of(reference: &str, local: Option<&LocalFacts>, remote: &Fake) -> (Result<Verdict, Failed>, String) {
     let reference = Reference::parse(reference).unwrap();
     let subject = Subject { reference: &reference, local, platform: local.and_then(|local| local.platform.as_ref()) };
     let verdict = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(judge(&subject, remote));
@@ -306,5 +306,5 @@ fn what_is_no_image() {
         remote
     };
     let (verdict, _) = verdict_of("host:1/app:1", Some(&local(Classic, 'c', &['a'])), &chart(Fake::default().tag("1", 'b')));
-    assert!(matches!(verdict, Err(Trouble::BadAnswer(_))));
+    assert!(matches!(verdict, Err(Failed::Registry(Trouble::BadAnswer(_)))));
 }
