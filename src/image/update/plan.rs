@@ -151,6 +151,10 @@ impl Refit {
             let concerned: Vec<Value> = looked.iter().filter_map(|look| Some(look.prepared.as_ref()?.container.clone())).collect();
             plan.warnings = spec::plan_warnings(&old, &new, &concerned);
         }
+        if let Some(bytes) = plan.download_bytes {
+            let info = self.shared.engine.get("asking the engine for its free disk", "/info").await?;
+            plan.warnings.extend(spec::disk_warning(&info, bytes));
+        }
         if new_comes && let Some(before) = &before {
             plan.keep_as = self.keep_as(image, before).await?;
         }
