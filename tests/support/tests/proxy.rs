@@ -31,7 +31,9 @@ fn what_passes_is_unchanged_numbered_and_counted() {
     assert_eq!(engine.exec(&scope.name("c"), &["echo", "through"]).output, "through\n");
     let events = engine.events();
     engine.delete(&format!("/containers/{}?force=1", scope.name("c")));
-    events.until(LIMIT, |event| (event["Action"] == "destroy" || event["Action"] == "remove") && event["Actor"].to_string().contains(&scope.name));
+    events.until(LIMIT, |event| {
+        (event["Action"] == "destroy" || event["Action"] == "remove") && event["Actor"].to_string().contains(&scope.name)
+    });
     assert_eq!((proxy.count("POST /containers/*/start"), proxy.count("POST /exec/*/start"), proxy.count("POST *")), (1, 1, 5));
     let seen = proxy.requests();
     assert_eq!((seen[0].number, seen[0].method.as_str(), seen[0].status), (1, "POST", Some(200)));
