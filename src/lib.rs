@@ -21,3 +21,4 @@ pub use operation::Operation;
 pub use progress::Progress;
 pub use reference::Reference;
 pub use refit::{CheckVia, ConnectOptions, EngineInfo, Refit, RegistryOptions};
+pub use registry::{CredentialUse, Note};

@@ -23,6 +23,8 @@ pub enum Store {
 /// The engine, read once a session from `/version` and `/info`.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
+    /// The engine's own, which stays when it is reached in another way; empty where it has none.
+    pub(crate) id: String,
     pub(crate) version: String,
     pub(crate) min_api_version: Option<String>,
     pub(crate) os: String,
@@ -54,6 +56,7 @@ impl Facts {
 fn of(version: &Value, info: &Value) -> Facts {
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     Facts {
+        id: text(info, "ID"),
         version: text(version, "Version"),
         min_api_version: version.get("MinAPIVersion").and_then(Value::as_str).map(str::to_owned),
         os: text(version, "Os"),

@@ -42,6 +42,22 @@ thread_local! {
 }
 
 impl Handle {
+    /// The handle behind a pointer of C, with a count of its own; `None` for NULL.
+    ///
+    /// # Safety
+    /// `r` is NULL or from `refit_open`, and either open or closed by a callback of a call that has not returned.
+    pub(super) unsafe fn of(r: *const refit) -> Option<Arc<Self>> {
+        let handle = r.cast::<Self>();
+        if handle.is_null() {
+            return None;
+        }
+        // SAFETY: the Arc of `refit_open` is alive by the caller's promise.
+        unsafe {
+            Arc::increment_strong_count(handle);
+            Some(Arc::from_raw(handle))
+        }
+    }
+
     fn new(worker_threads: usize) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(worker_threads)
@@ -188,7 +204,7 @@ pub unsafe extern "C" fn refit_open(options_json: *const c_char, out: *mut *mut 
         },
         |handle| {
             // SAFETY: not NULL, and writable by the caller's promise.
-            unsafe { *out = Box::into_raw(Box::new(refit { handle: Arc::new(handle) })) };
+            unsafe { *out = Arc::into_raw(Arc::new(handle)).cast_mut().cast() };
         },
     )
 }
@@ -210,8 +226,8 @@ pub unsafe extern "C" fn refit_close(r: *mut refit) {
         return;
     }
     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        // SAFETY: made by `Box::into_raw` in `refit_open`, closed once by the caller's promise.
-        let handle = unsafe { Box::from_raw(r) }.handle;
+        // SAFETY: made by `Arc::into_raw` in `refit_open`, closed once by the caller's promise. A call that goes on has a count of its own.
+        let handle = unsafe { Arc::from_raw(r.cast_const().cast::<Handle>()) };
         handle.close();
     }));
 }

@@ -55,7 +55,7 @@ impl From<ConnectError> for Trouble {
 }
 
 fn failed(why: Obstacle, words: impl Into<String>) -> ConnectError {
-    ConnectError(Unreachable { why, words: words.into() })
+    ConnectError(Unreachable { why, words: words.into(), given_up: false })
 }
 
 impl Connector {

@@ -129,7 +129,7 @@ impl Circuit {
     /// An error when the host has had its chances in this call.
     pub(super) fn check(&self, authority: &str) -> Result<(), Trouble> {
         if self.lock().get(authority).is_some_and(|timeouts| *timeouts >= TIMEOUTS) {
-            return Err(Trouble::unreachable(Obstacle::Timeout, "it was not asked again after two timeouts in this call"));
+            return Err(Trouble::given_up());
         }
         Ok(())
     }

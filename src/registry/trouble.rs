@@ -41,6 +41,8 @@ impl LeftAlone {
 pub(crate) struct Unreachable {
     pub(crate) why: Obstacle,
     pub(crate) words: String,
+    /// Nothing was sent: it had its chances in this call.
+    pub(crate) given_up: bool,
 }
 
 /// The kinds of obstacles.
@@ -70,7 +72,16 @@ impl Obstacle {
 
 impl Trouble {
     pub(crate) fn unreachable(why: Obstacle, words: impl Into<String>) -> Self {
-        Self::Unreachable(Unreachable { why, words: words.into() })
+        Self::Unreachable(Unreachable { why, words: words.into(), given_up: false })
+    }
+
+    pub(crate) fn given_up() -> Self {
+        let words = "it was not asked again after two timeouts in this call".to_owned();
+        Self::Unreachable(Unreachable { why: Obstacle::Timeout, words, given_up: true })
+    }
+
+    pub(crate) fn is_given_up(&self) -> bool {
+        matches!(self, Self::Unreachable(Unreachable { given_up: true, .. }))
     }
 
     pub(crate) fn bad_answer(why: impl Into<String>) -> Self {

@@ -2,9 +2,12 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // each test binary takes what it needs
 
+pub mod child;
+
+use std::path::Path;
 use std::time::Duration;
 
-use refit::container::{RecreateOptions, Recreation};
+use refit::container::{RecoverOptions, Recovery, RecreateOptions, Recreation};
 use refit::{Cancel, ConnectOptions, Failure, Outcome, Refit};
 use refit_lab::{Image, Lab, Published, Scope};
 use serde_json::{Value, json};
@@ -55,10 +58,8 @@ impl<'a> Case<'a> {
                 "NetworkingConfig": {"EndpointsConfig": {network.name.as_str(): {"IPAMConfig": {"IPv4Address": network.address}, "Aliases": ["al"]}}},
             }),
         );
-        for path in ["/v/file", "/anonymous/file"] {
-            let written = self.lab.engine.exec(&id, &["sh", "-c", &format!("echo kept > {path}")]);
-            assert_eq!(written.code, 0, "{written:?}");
-        }
+        let written = self.lab.engine.exec(&id, &["sh", "-c", "echo kept > /v/file; echo kept > /anonymous/file"]);
+        assert_eq!(written.code, 0, "{written:?}");
         self.inspect(&id)
     }
 
@@ -92,6 +93,15 @@ impl<'a> Case<'a> {
         names.collect()
     }
 
+    /// `docker container prune`, of this test's containers.
+    pub fn prune(&self) {
+        for (name, status) in self.containers() {
+            if matches!(status.as_str(), "created" | "exited") {
+                self.lab.engine.delete(&format!("/containers/{name}"));
+            }
+        }
+    }
+
     /// Nothing but the container itself is left.
     pub fn assert_alone(&self) {
         let names: Vec<String> = self.containers().into_iter().map(|(name, _)| name).collect();
@@ -116,6 +126,76 @@ impl<'a> Case<'a> {
     pub fn assert_files(&self) {
         let read = self.lab.engine.exec(&self.name, &["cat", "/v/file", "/anonymous/file"]);
         assert_eq!((read.code, read.output.as_str()), (0, "kept\nkept\n"), "{read:?}");
+    }
+}
+
+/// A container, the image that its tag moves to, and what must become of it.
+pub struct Scenario {
+    pub name: &'static str,
+    pub policy: &'static str,
+    pub runs: bool,
+    pub networks: usize,
+    /// Makes the new image from a good one.
+    pub new: fn(Image) -> Image,
+    /// Whether the new image can take over.
+    pub succeeds: bool,
+}
+
+/// A scenario's container, which ran, and whose tag has moved.
+pub struct Prepared<'a> {
+    pub case: Case<'a>,
+    pub before: Value,
+    succeeds: bool,
+}
+
+impl Scenario {
+    pub fn new(name: &'static str) -> Self {
+        Self { name, policy: "always", runs: true, networks: 1, new: |image| image, succeeds: true }
+    }
+
+    pub fn prepare(&self) -> Prepared<'static> {
+        let case = Case::new(self.name);
+        case.run_full(self.policy);
+        for n in 1..self.networks {
+            let subnet = case.subnet(&format!("net{n}"));
+            let endpoint = json!({"IPAMConfig": {"IPv4Address": subnet.address}, "Aliases": [format!("al{n}")]});
+            case.lab
+                .engine
+                .post(&format!("/networks/{}/connect", subnet.name), &json!({"Container": case.name, "EndpointConfig": endpoint}));
+        }
+        if !self.runs {
+            case.lab.engine.post(&format!("/containers/{}/stop", case.name), &Value::Null);
+        }
+        let before = case.inspect(&case.name);
+        case.moves_to(&(self.new)(Image::new().version("2")));
+        Prepared { case, before, succeeds: self.succeeds }
+    }
+}
+
+impl Prepared<'_> {
+    /// Exactly one container, in the state that it was in, with everything that it had; the same one where the new image is broken.
+    pub fn assert_whole(&self, when: &str) {
+        let case = &self.case;
+        assert_eq!(case.containers().len(), 1, "{when}: {:?}", case.containers());
+        let after = case.inspect(&case.name);
+        let is_old = after["Id"] == self.before["Id"];
+        assert!(is_old || self.succeeds, "{when}: the broken image took over");
+        if is_old {
+            assert_eq!(after["Config"].to_string(), self.before["Config"].to_string(), "{when}");
+            assert_eq!(after["HostConfig"].to_string(), self.before["HostConfig"].to_string(), "{when}");
+        }
+        case.assert_kept(&self.before, &after);
+        let running = |container: &Value| container["State"]["Running"] == true;
+        assert_eq!(running(&after), running(&self.before), "{when}");
+        if !running(&after) {
+            case.lab.engine.post(&format!("/containers/{}/start", case.name), &Value::Null);
+        }
+        case.assert_files();
+        let address = |container: &Value, name: &str| container["NetworkSettings"]["Networks"][name]["IPAMConfig"]["IPv4Address"].clone();
+        let now = case.inspect(&case.name);
+        for (name, network) in now["NetworkSettings"]["Networks"].as_object().unwrap() {
+            assert_eq!(network["IPAddress"], address(&self.before, name), "{when}: {name}");
+        }
     }
 }
 
@@ -157,9 +237,41 @@ pub fn runtime() -> tokio::runtime::Runtime {
 }
 
 pub async fn connect(host: &str) -> Refit {
+    connect_with_state(host, "").await
+}
+
+pub async fn connect_with_state(host: &str, state_dir: &str) -> Refit {
     let mut options = ConnectOptions::default();
     options.host = Some(host.to_owned());
+    options.state_dir = (!state_dir.is_empty()).then(|| state_dir.into());
     Refit::connect(options).await.unwrap()
+}
+
+/// Recovers at once.
+pub fn recover(case: &Case) -> Outcome<Recovery> {
+    let mut options = RecoverOptions::default();
+    options.force = true;
+    recover_as(case, "", options)
+}
+
+/// Recovers what is dead for sure.
+pub fn recover_gently(case: &Case) -> Outcome<Recovery> {
+    recover_as(case, "", RecoverOptions::default())
+}
+
+pub fn recover_dry(case: &Case) -> Recovery {
+    let mut options = RecoverOptions::default();
+    options.dry_run = true;
+    recover_as(case, "", options).unwrap()
+}
+
+pub fn recover_with_state(case: &Case, state_dir: &Path) -> Recovery {
+    recover_as(case, state_dir.to_str().unwrap(), RecoverOptions::default()).unwrap()
+}
+
+fn recover_as(case: &Case, state_dir: &str, options: RecoverOptions) -> Outcome<Recovery> {
+    let host = case.lab.engine.host();
+    runtime().block_on(async { connect_with_state(&host, state_dir).await.recover(Some(&case.name), options).await })
 }
 
 /// Recreates through the lab's engine.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::in_hand::InHand;
 use super::lease::Clock;
 use super::names::{self, Role, TemporaryName};
-use super::recreate::{KeptBody, KeptFile, OnPhase, kept};
+use super::recreate::{KeptBody, KeptFile, OnPhase, engine_id, kept};
 use super::requests;
 use crate::call::Call;
 use crate::{Code, Error, ErrorDocument, Failure, Operation, Outcome, Progress, Refit, Result};
@@ -158,7 +158,7 @@ async fn read(refit: &Refit) -> Result<(BTreeMap<String, Leftover>, Clock)> {
         }
     }
     if let Some(state_dir) = &refit.shared.options.state_dir {
-        for (body, file) in kept(state_dir, &engine.endpoint().to_string()).await? {
+        for (body, file) in kept(state_dir, &engine_id(engine).await?).await? {
             let name = body.container.clone();
             all.entry(name).or_default().kept = Some((body, file));
         }

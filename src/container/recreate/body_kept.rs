@@ -13,12 +13,13 @@ use sha2::{Digest, Sha256};
 
 use crate::container::names::Mode;
 use crate::container::spec::Spec;
+use crate::engine::Engine;
 use crate::{Code, Error, Result};
 
 /// The old container as it was, and the requests that make it again from the image that it had.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct KeptBody {
-    /// Where the engine is reached.
+    /// Which engine, from [`engine_id`].
     pub(crate) engine: String,
     pub(crate) container: String,
     pub(crate) mode: Mode,
@@ -28,6 +29,12 @@ pub(crate) struct KeptBody {
     pub(crate) new_id: String,
     /// The requests, with the old image's id.
     pub(crate) spec: Spec,
+}
+
+/// The engine's own id, or where it is reached.
+pub(crate) async fn engine_id(engine: &Engine) -> Result<String> {
+    let id = engine.facts().await?.id;
+    Ok(if id.is_empty() { engine.endpoint().to_string() } else { id })
 }
 
 /// The file of a recreation in hand; removed by [`KeptFile::remove`], and left behind by a crash.

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-pub(crate) use body_kept::{KeptBody, KeptFile, kept};
+pub(crate) use body_kept::{KeptBody, KeptFile, engine_id, kept};
 pub use options::{Hooks, RecreateOptions};
 pub(crate) use prepare::{Given, Prepared, find, preflight};
 pub use report::{DependentRecreation, Recreation, RecreationResult};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::body_kept::{KeptBody, KeptFile};
+use super::body_kept::{self, KeptBody, KeptFile};
 use super::prepare::{self, Prepared};
 use super::settle::{self, Watch};
 use super::stop::{self, Unstopped};
@@ -220,7 +220,7 @@ impl<'a> Run<'a> {
     /// From here on an undo can make the old container again, in this process or, with a `state_dir`, in another.
     async fn keep(&mut self, new: &str) -> Result<()> {
         let kept = KeptBody {
-            engine: self.engine.endpoint().to_string(),
+            engine: body_kept::engine_id(self.engine).await?,
             container: self.swap.name.clone(),
             mode: self.swap.mode,
             old: self.prepared.container.clone(),

@@ -1,0 +1,263 @@
+//! A recreation is killed at every call that changes something, and another process recovers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod recreation;
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use recreation::child::{self, Work};
+use recreation::{Case, LIMIT, Scenario, recover, recover_gently};
+use refit::Code;
+use refit::container::RecoveryAction;
+use refit_lab::{Image, Proxy, When};
+use serde_json::{Value, json};
+
+#[test]
+#[ignore = "the child process of the other tests"]
+fn child() {
+    child::child();
+}
+
+/// Before a call is carried out, or after it and before the answer.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Before,
+    After,
+}
+
+/// Kills a child at a call of its; false when it ended before it came so far.
+fn kill_at(case: &Case, work: &Work, pattern: &str, n: usize, side: Side) -> bool {
+    let proxy = Proxy::engine(case.lab);
+    let when = When::nth_of(pattern, n);
+    let gate = match side {
+        Side::Before => proxy.hold(when),
+        Side::After => proxy.hold_answer(when),
+    };
+    let mut child = Work { host: proxy.host.clone(), ..work.clone() }.start();
+    loop {
+        if let Some(held) = gate.try_wait(Duration::from_millis(50)) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            held.cut();
+            return true;
+        }
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+    }
+}
+
+fn recreate_work(case: &Case) -> Work {
+    Work { call: "recreate", container: case.name.clone(), ..Work::default() }
+}
+
+/// Kills before and after every call of a scenario that changes something, recovers at once, and looks.
+///
+/// A call that only reads leaves the engine as the change before it did.
+fn every_kill(scenario: &Scenario) {
+    let counted = scenario.prepare();
+    let proxy = Proxy::engine(counted.case.lab);
+    child::ended(Work { host: proxy.host.clone(), ..recreate_work(&counted.case) }.start());
+    counted.assert_whole("without a kill");
+    let mut points = Vec::new();
+    for pattern in ["POST *", "DELETE *"] {
+        for n in 1..=proxy.count(pattern) {
+            points.extend([(pattern, n, Side::Before), (pattern, n, Side::After)]);
+        }
+    }
+    assert!(points.len() >= 8, "{points:?}");
+    in_parallel(points, |(pattern, n, side)| {
+        let point = format!("{}: killed {side:?} {pattern} {n}", scenario.name);
+        let prepared = scenario.prepare();
+        assert!(kill_at(&prepared.case, &recreate_work(&prepared.case), pattern, n, side), "{point}: ended before");
+        let recovery = recover(&prepared.case);
+        prepared.assert_whole(&format!("{point}, {recovery:?}"));
+    });
+}
+
+fn in_parallel<T: Send>(points: Vec<T>, work: impl Fn(T) + Sync) {
+    let points = Mutex::new(points);
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                loop {
+                    let Some(point) = points.lock().unwrap().pop() else { return };
+                    work(point);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn killed_anywhere_with_a_policy() {
+    every_kill(&Scenario::new("always"));
+}
+
+#[test]
+fn killed_anywhere_without_a_policy() {
+    every_kill(&Scenario { policy: "no", ..Scenario::new("no") });
+}
+
+#[test]
+fn killed_anywhere_with_a_stopped_container() {
+    every_kill(&Scenario { runs: false, ..Scenario::new("stopped") });
+}
+
+#[test]
+fn killed_anywhere_with_two_networks() {
+    every_kill(&Scenario { networks: 2, ..Scenario::new("networks") });
+}
+
+#[test]
+fn killed_anywhere_while_a_container_that_ends_is_rolled_back() {
+    every_kill(&Scenario { new: |image| image.cmd(["sh", "-c", "exit 3"]), succeeds: false, ..Scenario::new("exits") });
+}
+
+#[test]
+fn killed_anywhere_while_a_container_that_cannot_start_is_rolled_back() {
+    every_kill(&Scenario { new: |image| image.entrypoint(["/no/such/file"]), succeeds: false, policy: "no", ..Scenario::new("nocmd") });
+}
+
+/// The recovery is killed too, at every call that it makes after a kill in the middle of a run that must be rolled back.
+#[test]
+fn a_recovery_that_is_killed_is_recovered() {
+    let scenario = Scenario { new: |image| image.cmd(["sh", "-c", "exit 3"]), succeeds: false, ..Scenario::new("twice") };
+    let mut points = Vec::new();
+    for first in ["POST */stop", "POST */update", "POST */start"] {
+        for pattern in ["POST *", "DELETE *"] {
+            for n in 1..=if pattern == "POST *" { 9 } else { 1 } {
+                points.extend([(first, pattern, n, Side::Before), (first, pattern, n, Side::After)]);
+            }
+        }
+    }
+    let killed = Mutex::new(0);
+    in_parallel(points, |(first, pattern, n, side)| {
+        let point = format!("killed after {first}, its recovery {side:?} {pattern} {n}");
+        let prepared = scenario.prepare();
+        assert!(kill_at(&prepared.case, &recreate_work(&prepared.case), first, 1, Side::After), "{point}");
+        let work = Work { call: "recover", ..recreate_work(&prepared.case) };
+        if kill_at(&prepared.case, &work, pattern, n, side) {
+            *killed.lock().unwrap() += 1;
+        }
+        let recovery = recover(&prepared.case);
+        prepared.assert_whole(&format!("{point}, {recovery:?}"));
+    });
+    assert!(*killed.lock().unwrap() >= 22, "only {} recoveries came so far", killed.lock().unwrap());
+}
+
+#[test]
+fn without_force_a_run_is_left_alone_until_its_lease_has_ended() {
+    let prepared = Scenario::new("lease").prepare();
+    let case = &prepared.case;
+    assert!(kill_at(case, &recreate_work(case), "POST */start", 1, Side::After));
+    let killed = Instant::now();
+    let found = recover_gently(case).unwrap().found;
+    assert_eq!(found.iter().map(|found| found.action).collect::<Vec<_>>(), [RecoveryAction::Busy]);
+    let (error, _) = recreation::failed(recreation::recreate(case, recreation::quick()));
+    assert_eq!(error.code(), Code::Busy, "{error}");
+    loop {
+        let found = recover_gently(case).unwrap().found;
+        let action = found.first().map(|found| found.action);
+        if action != Some(RecoveryAction::Busy) {
+            assert_eq!(action, Some(RecoveryAction::RemovedOld), "{found:?}");
+            break;
+        }
+        assert!(killed.elapsed() < Duration::from_secs(35), "the lease does not end");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    prepared.assert_whole("after the lease");
+    assert!(recover_gently(case).unwrap().found.is_empty());
+}
+
+#[test]
+fn an_interrupted_run_is_told_and_repaired_only_when_asked() {
+    let prepared = Scenario::new("asked").prepare();
+    let case = &prepared.case;
+    assert!(kill_at(case, &recreate_work(case), "POST */rename", 1, Side::After));
+    expire_leases(case);
+    let error = recreation::recreate(case, recreation::quick()).unwrap_err().error;
+    assert_eq!(error.code(), Code::Conflict, "{error}");
+    assert!(error.message().contains("container_recover") && error.message().contains("recover_first"), "{error}");
+    let before = case.containers();
+    let dry = recreation::recover_dry(case);
+    assert_eq!(dry.found.iter().map(|found| found.action).collect::<Vec<_>>(), [RecoveryAction::WouldUndo]);
+    assert_eq!(case.containers(), before, "a dry run changes nothing");
+    let mut options = recreation::quick();
+    options.recover_first = true;
+    recreation::recreate(case, options).unwrap();
+    prepared.assert_whole("recovered first");
+}
+
+/// Renames as if the run had been dead for long.
+fn expire_leases(case: &Case) {
+    for (name, _) in case.containers() {
+        if let Some((rest, _)) = name.rsplit_once('-').filter(|_| name.contains(".refit-")) {
+            case.lab.engine.post(&format!("/containers/{name}/rename?name={rest}-00000001"), &Value::Null);
+        }
+    }
+}
+
+#[test]
+fn a_foreign_container_in_the_name_is_not_touched() {
+    let prepared = Scenario::new("foreign").prepare();
+    let case = &prepared.case;
+    assert!(kill_at(case, &recreate_work(case), "POST */rename", 1, Side::After));
+    let foreign = case.lab.engine.run(&case.name, &json!({"Image": case.image()}));
+    let before = case.containers();
+    let found = recover(case).unwrap().found;
+    assert_eq!(found.iter().map(|found| found.action).collect::<Vec<_>>(), [RecoveryAction::Foreign], "{found:?}");
+    assert_eq!(case.containers(), before);
+    case.lab.engine.delete(&format!("/containers/{foreign}?force=1"));
+    recover(case).unwrap();
+    prepared.assert_whole("once the foreign one is gone");
+}
+
+/// A stop that the dead process had asked for goes on: the container is started again after it, not before.
+#[test]
+fn a_stop_under_way_is_waited_for_even_with_force() {
+    let stubborn = Image::new().cmd(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.2; done"]);
+    let case = Case::of("underway", &stubborn);
+    let id = case.lab.engine.run(&case.name, &json!({"Image": case.image(), "StopTimeout": 6}));
+    case.moves_to(&Image::new());
+    let proxy = Proxy::engine(case.lab);
+    let gate = proxy.hold_answer(When::first("POST */stop"));
+    let mut child = Work { host: proxy.host.clone(), ..recreate_work(&case) }.start();
+    let end = Instant::now() + LIMIT;
+    while proxy.count("POST */stop") == 0 {
+        assert!(Instant::now() < end, "no stop came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(gate);
+    let found = recover(&case).unwrap().found;
+    assert_eq!(found.iter().map(|found| found.action).collect::<Vec<_>>(), [RecoveryAction::Undone], "{found:?}");
+    std::thread::sleep(Duration::from_secs(1));
+    let after = case.inspect(&case.name);
+    assert_eq!((after["Id"].as_str(), after["State"]["Status"].as_str()), (Some(id.as_str()), Some("running")));
+    case.assert_alone();
+}
+
+/// `docker container prune` takes both containers; the configuration is in the state folder.
+#[test]
+fn what_was_pruned_is_made_again_from_the_state_folder() {
+    let prepared = Scenario::new("pruned").prepare();
+    let case = &prepared.case;
+    let state_dir = std::env::temp_dir().join(&case.scope.name);
+    let work = Work { state_dir: Some(state_dir.display().to_string()), ..recreate_work(case) };
+    assert!(kill_at(case, &work, "POST */rename", 1, Side::After));
+    case.prune();
+    assert!(case.containers().is_empty());
+    let recovery = recreation::recover_with_state(case, &state_dir);
+    assert_eq!(recovery.found.iter().map(|found| found.action).collect::<Vec<_>>(), [RecoveryAction::Undone]);
+    let after = case.inspect(&case.name);
+    assert_eq!((&after["Image"], &after["State"]["Status"]), (&prepared.before["Image"], &json!("running")));
+    case.assert_files();
+    case.assert_alone();
+    assert!(recreation::recover_with_state(case, &state_dir).found.is_empty());
+    std::fs::remove_dir_all(state_dir).unwrap();
+}
