@@ -22,7 +22,7 @@ pub struct Case<'a> {
     pub name: String,
 }
 
-impl<'a> Case<'a> {
+impl Case<'_> {
     pub fn new(what: &str) -> Self {
         Self::of(what, &Image::new().version("1"))
     }
@@ -105,7 +105,7 @@ impl<'a> Case<'a> {
     /// Nothing but the container itself is left.
     pub fn assert_alone(&self) {
         let names: Vec<String> = self.containers().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, [self.name.clone()]);
+        assert_eq!(names, std::slice::from_ref(&self.name));
     }
 
     /// The same configuration, address, networks and volumes, and the files in them.

@@ -238,7 +238,10 @@ impl Repair<'_> {
     fn stands(&self, container: &Value) -> bool {
         let up = state::started_at(container).map_or(0, |started| self.swap.lease.clock().now() - started.as_second());
         let is_unhealthy = container.pointer("/State/Health/Status").is_some_and(|health| health == "unhealthy" || health == "starting");
-        state::is_running(container) && state::status(container) != "restarting" && !is_unhealthy && up > self.watch.settle.as_secs() as i64
+        state::is_running(container)
+            && state::status(container) != "restarting"
+            && !is_unhealthy
+            && up > i64::try_from(self.watch.settle.as_secs()).unwrap_or(i64::MAX)
     }
 
     async fn undo_after(&mut self, error: Error) -> Result<RecoveryAction> {

@@ -39,7 +39,7 @@ impl Refit {
     /// Replaces a container, named or by id, by a new one from the image that its reference names now, which must be local.
     ///
     /// Configuration, networks and volumes are kept; a container that ran runs again, one that did not is not started. A failure after the
-    /// stop is ROLLED_BACK: the same container runs again as before. A run that was killed is CONFLICT for the next one, and repaired by
+    /// stop is `ROLLED_BACK`: the same container runs again as before. A run that was killed is CONFLICT for the next one, and repaired by
     /// [`Refit::recover`]. Cancelled before the stop it changes nothing; from the stop on it is undone; once the new container is settled
     /// it is finished.
     pub fn recreate_container(&self, container: impl Into<String>, options: RecreateOptions) -> Operation<Recreation> {

@@ -61,16 +61,15 @@ pub(super) fn reference(container: &Value) -> &str {
 
 /// Finds the container, by name or id. One whose name is in the hand of a recreation is not gone.
 pub(crate) async fn find(engine: &Engine, container: &str) -> Result<Value> {
-    match requests::inspect(engine, container).await? {
-        Some(found) => match TemporaryName::parse(state::name(&found)) {
+    if let Some(found) = requests::inspect(engine, container).await? {
+        match TemporaryName::parse(state::name(&found)) {
             None => Ok(found),
             Some(temporary) => Err(leftover(&temporary, engine.clock().await?)),
-        },
-        None => {
-            let (list, now) = requests::list(engine).await?;
-            check_leftovers(&list, container.trim_start_matches('/'), None, now)?;
-            Err(Code::NotFound.error(format!("there is no container {container}")).with_container(container))
         }
+    } else {
+        let (list, now) = requests::list(engine).await?;
+        check_leftovers(&list, container.trim_start_matches('/'), None, now)?;
+        Err(Code::NotFound.error(format!("there is no container {container}")).with_container(container))
     }
 }
 

@@ -366,7 +366,7 @@ fn layer_changes(changes: &Value, mounted: &[&str]) -> u64 {
         let path = change.get("Path").and_then(Value::as_str).unwrap_or_default();
         let inside =
             |mount: &&str| path.strip_prefix(mount.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        change.get("Kind").and_then(Value::as_u64) != Some(DELETED) && !mounted.iter().any(|mount| inside(&mount))
+        change.get("Kind").and_then(Value::as_u64) != Some(DELETED) && !mounted.iter().any(inside)
     };
     changes.as_array().map_or(0, |changes| changes.iter().filter(outside).count() as u64)
 }
