@@ -120,7 +120,7 @@ impl<'a> Checks<'a> {
                 *known = self.locals.inspect(&self.refit.shared.engine, image, reference).await?;
             }
         }
-        let local = known.as_ref().map(|known| &known.facts);
+        let local = known.as_ref().map(|known| &*known.facts);
         let platform = self.platform.as_ref().or_else(|| local?.platform.as_ref());
         judge(&Subject { reference, local, platform }, remote).await
     }
