@@ -48,11 +48,13 @@ pub(crate) struct Call {
     deadline: Option<Instant>,
     actor: Option<Arc<str>>,
     progress: Option<Arc<ProgressQueue>>,
+    /// What a part of a larger call reports, as a report of the whole.
+    translate: Option<fn(Progress) -> Progress>,
 }
 
 impl Call {
     pub(crate) fn new(token: Cancel, closing: CancellationToken, deadline: Option<Instant>, actor: Option<Arc<str>>) -> Self {
-        Self { token, closing, stop: CancellationToken::new(), deadline, actor, progress: None }
+        Self { token, closing, stop: CancellationToken::new(), deadline, actor, progress: None, translate: None }
     }
 
     pub(crate) fn with_progress(mut self, queue: Arc<ProgressQueue>) -> Self {
@@ -72,8 +74,16 @@ impl Call {
 
     pub(crate) fn report(&self, progress: Progress) {
         if let Some(queue) = &self.progress {
-            queue.push(progress);
+            queue.push(match self.translate {
+                Some(translate) => translate(progress),
+                None => progress,
+            });
         }
+    }
+
+    /// The same call as a part of a larger one, whose reports are translated.
+    pub(crate) fn part(&self, translate: fn(Progress) -> Progress) -> Self {
+        Self { translate: Some(translate), ..self.clone() }
     }
 
     /// Why the call should end now, if it should.
@@ -104,6 +114,11 @@ impl Call {
             () = self.closing.cancelled() => Interrupt::Cancelled,
             () = deadline => Interrupt::TimedOut,
         }
+    }
+
+    /// Whether the handle is being closed: nobody is to be told anything more.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
     }
 
     /// An error when the call should end now.

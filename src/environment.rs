@@ -1,11 +1,19 @@
 //! The process's environment, as it was when the handle was opened: a host may change it later, and another thread may be at it.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
 
 /// A snapshot of the environment.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Environment(HashMap<String, String>);
+
+/// The names alone: values may be secrets.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Environment {
     /// Reads the variables of the process; those that are not UTF-8 are left out.
@@ -18,7 +26,12 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The same as a path.
+    /// All of it, for a child process.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.0.iter()
+    }
+
+    /// A variable as a path.
     pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
         self.get(name).map(PathBuf::from)
     }

@@ -162,16 +162,20 @@ impl ProgressQueue {
 
     fn take_from(state: &mut State, now: Instant) -> Due {
         let mut reports: Vec<Progress> = state.phases.drain(..).collect();
+        // The end of a call that succeeds is told last and alone, and no layer waits for its interval beyond it.
+        let done = reports.pop_if(|report| report.permille == 1000);
+        let all = state.ended || done.is_some();
         let ready: Vec<Option<String>> = state
             .newest
             .keys()
-            .filter(|layer| state.ended || state.told.get(*layer).is_none_or(|told| now.duration_since(*told) >= INTERVAL))
+            .filter(|layer| all || state.told.get(*layer).is_none_or(|told| now.duration_since(*told) >= INTERVAL))
             .cloned()
             .collect();
         for layer in ready {
             reports.extend(state.newest.remove(&layer));
             state.told.insert(layer, now);
         }
+        reports.extend(done);
         // A layer's report may have waited while the whole went on.
         for report in &mut reports {
             state.permille = state.permille.max(report.permille);
@@ -232,6 +236,20 @@ mod tests {
         queue.push(whole("downloading", 500));
         queue.push(whole("rolling_back", 100));
         assert_eq!(queue.take().reports.iter().map(|p| p.permille).collect::<Vec<_>>(), [500, 500]);
+    }
+
+    #[test]
+    fn done_comes_once_and_last() {
+        let queue = ProgressQueue::default();
+        queue.push(layer("a", 1));
+        queue.push(whole("extracting", 990));
+        assert_eq!(queue.take().reports.len(), 2);
+        queue.push(layer("a", 2));
+        queue.push(whole("done", 1000));
+        let told: Vec<_> = queue.take().reports.into_iter().map(|p| (p.phase, p.permille)).collect();
+        assert_eq!(told, [("downloading", 990), ("done", 1000)]);
+        queue.end();
+        assert!(queue.take().reports.is_empty());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The handle: one engine, its registries, and what is remembered between calls.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use crate::call::Call;
 use crate::engine::{Endpoint, Engine, HostOptions, Store};
 use crate::environment::Environment;
-use crate::image::PullTable;
+use crate::image::{LastChecks, PullTable, Replaced};
 use crate::operation::Operation;
+use crate::registry::{EngineRegistries, Registries, Session, Settings};
 use crate::{Code, Outcome, Result};
 
 /// How [`Refit::connect`] reaches the engine and the registries.
@@ -126,10 +128,12 @@ pub struct Refit {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) options: ConnectOptions,
-    pub(crate) environment: Environment,
+    pub(crate) registries: Registries,
     /// Ends every call under way when the handle is closed.
     pub(crate) closing: CancellationToken,
     pub(crate) pulls: PullTable,
+    pub(crate) replaced: Replaced,
+    pub(crate) last_checks: LastChecks,
     runtime: Handle,
 }
 
@@ -182,8 +186,22 @@ impl Refit {
             .or_else(|| environment.path("DOCKER_CONFIG"))
             .or_else(|| environment.path("HOME").map(|home| home.join(".docker")));
         let host = HostOptions { host: options.host.clone(), tls_dir: options.tls_dir.clone(), docker_config: docker_config.clone() };
+        if let Some(folder) = &options.state_dir {
+            make_state_dir(folder)?;
+        }
         let engine = Engine::new(Endpoint::resolve(&host, &environment)?, options.timeout)?;
-        let shared = Shared { engine, options, environment, closing: CancellationToken::new(), pulls: PullTable::default(), runtime };
+        let registries = Registries::new(&Settings::new(options.registries.clone(), docker_config, environment));
+        let last_checks = LastChecks::new(options.state_dir.as_deref());
+        let shared = Shared {
+            engine,
+            options,
+            registries,
+            closing: CancellationToken::new(),
+            pulls: PullTable::default(),
+            replaced: Replaced::default(),
+            last_checks,
+            runtime,
+        };
         if !shared.options.lazy {
             shared.engine.session().await?;
         }
@@ -212,6 +230,13 @@ impl Refit {
         })
     }
 
+    /// One call at the registries, with what the engine says of its mirrors and insecure registries.
+    pub(crate) async fn registry_session(&self) -> Result<Session> {
+        let facts = self.shared.engine.facts().await?;
+        let engine = EngineRegistries { mirrors: facts.mirrors, insecure: facts.insecure_registries };
+        Ok(self.shared.registries.session(Some(engine)))
+    }
+
     /// A long call on this handle.
     pub(crate) fn operation<T, F>(&self, work: impl FnOnce(Self, Call) -> F + Send + 'static) -> Operation<T>
     where
@@ -221,4 +246,10 @@ impl Refit {
         let refit = self.clone();
         Operation::new(self.shared.runtime.clone(), self.shared.closing.clone(), move |call| work(refit, call))
     }
+}
+
+/// Nobody else's: it holds what containers were created with.
+fn make_state_dir(folder: &Path) -> Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| Code::Io.error(format!("state_dir {} cannot be made", folder.display())).caused_by(&error))
 }

@@ -67,6 +67,13 @@ impl Engine {
         self.call(what, Method::GET, path, None, self.timeout()).await?.json(what)
     }
 
+    /// `GET` with headers and a patience of its own.
+    pub(crate) async fn get_with(&self, what: &str, path: &str, headers: &HeaderMap, timeout: Duration) -> Result<Value> {
+        let response = self.send(what, Method::GET, path, headers, None, timeout).await?;
+        let answer = collect(&self.transport, response, timeout).await?;
+        if answer.status.as_u16() < 400 { answer.json(what) } else { Err(refused(what, answer.status.as_u16(), &answer.text())) }
+    }
+
     /// `POST` of JSON, or of nothing.
     pub(crate) async fn post(&self, what: &str, path: &str, body: Option<&Value>) -> Result<Value> {
         self.call(what, Method::POST, path, body, self.timeout()).await?.json(what)

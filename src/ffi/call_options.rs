@@ -1,9 +1,10 @@
 //! Options that more than one call has, and those of the large calls.
 
+use super::open_options::CHECK_VIA;
 use super::options::Options;
-use crate::Result;
 use crate::container::{ContainersOptions, Hooks, RecreateOptions};
-use crate::image::{PullOptions, RegistryAuth};
+use crate::image::{CheckOptions, OnFailure, PullOptions, RegistryAuth, UpdateOptions};
+use crate::{Code, Result};
 
 pub(super) fn containers_options(options: &mut Options) -> Result<ContainersOptions> {
     Ok(ContainersOptions {
@@ -50,4 +51,31 @@ pub(super) fn recreate_options(options: &mut Options) -> Result<RecreateOptions>
         hooks,
         backup_volumes: options.string("backup_volumes")?.map(Into::into),
     })
+}
+
+/// Those of `img_plan_update` and `img_update`.
+pub(super) fn update_options(options: &mut Options) -> Result<UpdateOptions> {
+    if options.boolean("restore_on_rollback", false)? {
+        return Err(Code::Unsupported.error("restore_on_rollback: not in this version"));
+    }
+    let on_failure = options.choice("on_failure", &[("stop", OnFailure::Stop), ("continue", OnFailure::Continue)])?;
+    let recreate = recreate_options(options)?;
+    Ok(UpdateOptions {
+        containers: options.strings("containers")?,
+        force: options.boolean("force", false)?,
+        expect_digest: options.string("expect_digest")?,
+        platform: options.string("platform")?,
+        on_failure: on_failure.unwrap_or_default(),
+        max_concurrency: options.integer("max_concurrency", 1..=64)?.map(|most| most as usize),
+        remove_old: options.boolean("remove_old", false)?,
+        recreate,
+    })
+}
+
+/// Those of `img_check_update` and `img_check_updates`.
+pub(super) fn check_options(options: &mut Options) -> Result<CheckOptions> {
+    if options.object("newer_tag")?.is_some() {
+        return Err(Code::Unsupported.error("newer_tag: not in this version"));
+    }
+    Ok(CheckOptions { via: options.choice("check_via", &CHECK_VIA)?, platform: options.string("platform")? })
 }

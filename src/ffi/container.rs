@@ -12,7 +12,7 @@ use super::guard::Out;
 use super::strings;
 use super::types::{refit, refit_cancel, refit_code, refit_error, refit_log_fn, refit_progress_fn, refit_write_fn};
 use crate::Code;
-use crate::container::RemoveOptions;
+use crate::container::{RecoverOptions, RemoveOptions};
 
 /// The containers, running or not: `containers [ {id, name, image, image_id, state, status, outdated, created, labels {}, operation?,
 /// interrupted} ]`. The temporary names of a recreation are folded into the container that they belong to.
@@ -337,7 +337,18 @@ pub unsafe extern "C" fn container_recover(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("container_recover", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("container_recover", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let container = unsafe { strings::optional("container_or_null", container_or_null) }?;
+        if container.as_deref() == Some("") {
+            return Err(Code::InvalidArgument.error("container_or_null is empty: NULL means all").into());
+        }
+        let options = RecoverOptions { dry_run: entry.options.boolean("dry_run", false)?, force: entry.options.boolean("force", false)? };
+        entry.watch(Callback { function: on_progress, user_data }, |refit| refit.recover(container.as_deref(), options))
+    })
 }
 
 /// A container's output as text: `text, lines, truncated`.

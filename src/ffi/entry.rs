@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use super::callback::Callback;
-use super::handle::{Inside, unwatched};
+use super::handle::{Handle, Inside, unwatched};
 use super::options::Options;
 use super::strings;
 use super::types::{refit, refit_cancel};
@@ -21,11 +21,11 @@ impl Entry {
     /// # Safety
     /// `r` is NULL or an open handle, `options_json` NULL or NUL-terminated, `cancel` NULL or a token that was not freed.
     pub(super) unsafe fn new(r: *const refit, options_json: *const c_char, cancel: *const refit_cancel) -> Result<Self> {
-        // SAFETY: NULL or open, by the caller's promise.
-        let Some(r) = (unsafe { r.as_ref() }) else {
+        // SAFETY: the caller's promise is the same.
+        let Some(handle) = (unsafe { Handle::of(r) }) else {
             return Err(Code::InvalidArgument.error("r is NULL: open a handle with refit_open"));
         };
-        let inside = r.handle.enter()?;
+        let inside = handle.enter()?;
         // SAFETY: the caller's promise is the same.
         let options = Options::parse(unsafe { strings::optional("options_json", options_json) }?.as_deref())?;
         // SAFETY: NULL or alive, by the caller's promise; the clone lives on when the token is freed.

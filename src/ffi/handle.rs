@@ -16,6 +16,9 @@ use super::types::{refit, refit_code, refit_error};
 use crate::operation::Operation;
 use crate::{Code, Error, Outcome, Refit, Result};
 
+/// The process that opened the first handle. What it forks has no threads of the library, and may have its locks held for ever.
+static PROCESS: OnceLock<u32> = OnceLock::new();
+
 /// How long `refit_close` lets running calls go on before it cancels them.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -42,6 +45,22 @@ thread_local! {
 }
 
 impl Handle {
+    /// The handle behind a pointer of C, with a count of its own; `None` for NULL.
+    ///
+    /// # Safety
+    /// `r` is NULL or from `refit_open`, and either open or closed by a callback of a call that has not returned.
+    pub(super) unsafe fn of(r: *const refit) -> Option<Arc<Self>> {
+        let handle = r.cast::<Self>();
+        if handle.is_null() {
+            return None;
+        }
+        // SAFETY: the Arc of `refit_open` is alive by the caller's promise.
+        unsafe {
+            Arc::increment_strong_count(handle);
+            Some(Arc::from_raw(handle))
+        }
+    }
+
     fn new(worker_threads: usize) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(worker_threads)
@@ -61,9 +80,7 @@ impl Handle {
 
     /// Begins a call on this thread, unless the handle is closed or belongs to another process.
     pub(super) fn enter(self: &Arc<Self>) -> Result<Inside> {
-        if self.process != std::process::id() {
-            return Err(Code::Unsupported.error("this handle was opened before fork(): the child must open its own"));
-        }
+        check_process()?;
         let mut gate = self.lock();
         if gate.closed {
             return Err(Code::Cancelled.error("the handle is closed"));
@@ -123,6 +140,14 @@ impl Drop for Handle {
     }
 }
 
+/// After `fork()` a child may only exit or exec.
+fn check_process() -> Result<()> {
+    if *PROCESS.get_or_init(std::process::id) == std::process::id() {
+        return Ok(());
+    }
+    Err(Code::Unsupported.error("this process was forked from one that had opened refit: a child may only exit or exec"))
+}
+
 /// A call under way on this thread; keeps the handle alive.
 pub(super) struct Inside(pub(super) Arc<Handle>);
 
@@ -170,6 +195,7 @@ pub unsafe extern "C" fn refit_open(options_json: *const c_char, out: *mut *mut 
     let guard = unsafe { Out::error_only("refit_open", err) };
     guard.run_value(
         || {
+            check_process()?;
             if out.is_null() {
                 return Err(Code::InvalidArgument.error("out is NULL").into());
             }
@@ -188,7 +214,7 @@ pub unsafe extern "C" fn refit_open(options_json: *const c_char, out: *mut *mut 
         },
         |handle| {
             // SAFETY: not NULL, and writable by the caller's promise.
-            unsafe { *out = Box::into_raw(Box::new(refit { handle: Arc::new(handle) })) };
+            unsafe { *out = Arc::into_raw(Arc::new(handle)).cast_mut().cast() };
         },
     )
 }
@@ -210,8 +236,8 @@ pub unsafe extern "C" fn refit_close(r: *mut refit) {
         return;
     }
     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        // SAFETY: made by `Box::into_raw` in `refit_open`, closed once by the caller's promise.
-        let handle = unsafe { Box::from_raw(r) }.handle;
+        // SAFETY: made by `Arc::into_raw` in `refit_open`, closed once by the caller's promise. A call that goes on has a count of its own.
+        let handle = unsafe { Arc::from_raw(r.cast_const().cast::<Handle>()) };
         handle.close();
     }));
 }

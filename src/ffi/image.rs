@@ -3,13 +3,13 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::call_options::{containers_options, pull_options};
+use super::call_options::{check_options, containers_options, pull_options, update_options};
 use super::callback::Callback;
 use super::entry::Entry;
 use super::guard::Out;
 use super::strings;
 use super::types::{refit, refit_cancel, refit_code, refit_error, refit_progress_fn};
-use crate::image::ListOptions;
+use crate::image::{ListOptions, RemoveOldOptions};
 
 /// Whether an image (a reference or an id) is local: `*out_exists` is 1 or 0.
 ///
@@ -239,7 +239,15 @@ pub unsafe extern "C" fn img_check_update(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("img_check_update", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("img_check_update", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let image = unsafe { strings::required("image", image) }?;
+        let options = check_options(&mut entry.options)?;
+        entry.watch(Callback::NONE, |refit| refit.check_update(image, options))
+    })
 }
 
 /// The same for many images at once: `images_json` is a JSON list of references, NULL is every tagged local image. `images [ checks, in the
@@ -261,7 +269,15 @@ pub unsafe extern "C" fn img_check_updates(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("img_check_updates", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("img_check_updates", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let images = unsafe { strings::list("images_json", images_json) }?;
+        let options = check_options(&mut entry.options)?;
+        entry.watch(Callback { function: on_progress, user_data }, |refit| refit.check_updates(images, options))
+    })
 }
 
 /// Pulls an image through the engine: `image, changed, before? {id, digests []}, after {id, digests []}, digest?, bytes_downloaded, elapsed_ms,
@@ -315,7 +331,15 @@ pub unsafe extern "C" fn img_plan_update(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("img_plan_update", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("img_plan_update", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let image = unsafe { strings::required("image", image) }?;
+        let options = update_options(&mut entry.options)?;
+        entry.read(|refit| async move { refit.plan_update(&image, &options).await })
+    })
 }
 
 /// Checks, pulls, then recreates every container that was created from this reference and is outdated; those that ran run again. The report
@@ -343,7 +367,15 @@ pub unsafe extern "C" fn img_update(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("img_update", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("img_update", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let image = unsafe { strings::required("image", image) }?;
+        let options = update_options(&mut entry.options)?;
+        entry.watch(Callback { function: on_progress, user_data }, |refit| refit.update(image, options))
+    })
 }
 
 /// `img_update` for each image of a JSON list, NULL: every image that has an update: `images [ updates ], elapsed_ms`.
@@ -406,5 +438,16 @@ pub unsafe extern "C" fn img_remove_old(
     err: *mut *mut refit_error,
 ) -> refit_code {
     // SAFETY: as the convention says.
-    unsafe { Out::json("img_remove_old", out_json, err) }.unsupported()
+    let out = unsafe { Out::json("img_remove_old", out_json, err) };
+    out.run(|| {
+        // SAFETY: as the convention says.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: as the convention says.
+        let image = unsafe { strings::required("image", image) }?;
+        let options = RemoveOldOptions {
+            keep_latest: entry.options.boolean("keep_latest", true)?,
+            dry_run: entry.options.boolean("dry_run", false)?,
+        };
+        entry.change(|refit| async move { Ok(refit.remove_old_images(&image, &options).await?) })
+    })
 }

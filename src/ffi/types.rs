@@ -2,9 +2,7 @@
 #![allow(non_camel_case_types, reason = "C's names")]
 
 use std::ffi::{CString, c_char, c_void};
-use std::sync::Arc;
 
-use super::handle::Handle;
 use crate::{Cancel, Error};
 
 /// What a call returns: 0 (`REFIT_OK`), or the kind of its error. See `REFIT_E_*`.
@@ -12,7 +10,8 @@ pub type refit_code = i32;
 
 /// A handle: one engine, its registries, and what is remembered between calls. Any number of threads may use it at once.
 pub struct refit {
-    pub(super) handle: Arc<Handle>,
+    /// A pointer to it is one to a [`Handle`](super::handle::Handle) in an `Arc`, which lives until the last call on it has returned.
+    _opaque: [u8; 0],
 }
 
 /// A token that ends calls early. One-shot, sticky, for any thread and any number of calls.

@@ -76,7 +76,12 @@ impl Refit {
             Some(Last::Pulled { at }) => Some(at),
             _ => None,
         };
-        Ok(of(image, &inspect, last_pulled))
+        let mut info = of(image, &inspect, last_pulled);
+        if let Some(check) = self.shared.last_checks.of(image) {
+            info.last_checked = text(&check, "/checked_at");
+            info.last_check_state = text(&check, "/state");
+        }
+        Ok(info)
     }
 }
 

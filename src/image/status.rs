@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::pull::{Last, LayerStatus};
 use crate::reference::Reference;
@@ -22,6 +23,8 @@ pub struct ImageStatus {
     pub ready: bool,
     /// What is being done to it through this handle.
     pub operation: Option<OperationState>,
+    /// What the last check through this handle (or its `state_dir`) found: a document of `img_check_update`.
+    pub last_check: Option<Value>,
     /// Why the last pull through this handle failed; gone after one that succeeds.
     pub last_error: Option<LastError>,
 }
@@ -90,10 +93,11 @@ impl Refit {
                 layers: pull.state.layers,
             }
         });
+        let last_check = self.shared.last_checks.of(image);
         let last_error = match pulls.last(&reference) {
             Some(Last::Failed { at, error }) => Some(LastError::new(error, at)),
             _ => None,
         };
-        Ok(ImageStatus { image: image.to_owned(), exists, pulling: operation.is_some(), ready: exists, operation, last_error })
+        Ok(ImageStatus { image: image.to_owned(), exists, pulling: operation.is_some(), ready: exists, operation, last_check, last_error })
     }
 }

@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::networks::{Endpoint, compared, endpoints};
+use super::mounts::volume_name;
+use super::networks::{Endpoint, compared, endpoints, may_be_allocated};
 use super::value::{clean_path, entries, is_empty, list, same, text};
 use super::{EngineFacts, Network, Subject, host_config, identity, image_defaults, mac, managed, podman, sysctls};
 
@@ -85,6 +86,8 @@ fn config(found: &mut Found, subject: &Subject, new: &Value, new_image: &Value) 
         let explained = match key.as_str() {
             // Made up again where the user gave none; compared after that is taken out.
             "Hostname" | "Domainname" => user,
+            // A published port that is not exposed is published by no engine up to 28, without an error.
+            "ExposedPorts" => ports(at(&merged, key)) == ports(raw_new),
             "Labels" if at(&expected, key) != at(&actual, key) => alike(key, at(&merged, key), raw_new),
             _ => apart || user || alike(key, raw_old, raw_new) || alike(key, at(&merged, key), raw_new),
         };
@@ -96,6 +99,10 @@ fn config(found: &mut Found, subject: &Subject, new: &Value, new_image: &Value) 
 
 fn at<'a>(config: &'a Map<String, Value>, key: &str) -> &'a Value {
     config.get(key).unwrap_or(&Value::Null)
+}
+
+fn ports(exposed: &Value) -> BTreeSet<&String> {
+    exposed.as_object().into_iter().flatten().map(|(port, _)| port).collect()
 }
 
 fn alike(key: &str, a: &Value, b: &Value) -> bool {
@@ -192,7 +199,9 @@ fn endpoint_sysctls(container: &Value) -> Vec<String> {
 /// Every mount of the old one; beside it only what the new image declares. Mode is left out: attached by name, "" becomes "z".
 fn mounts(found: &mut Found, old: &Value, new: &Value, new_image: &Value) {
     let key = |mount: &Value| {
-        let name = if text(mount, "Type") == "volume" { text(mount, "Name") } else { text(mount, "Source") };
+        // A volume that nothing names is told by its place.
+        let name = Some(volume_name(mount)).filter(|name| text(mount, "Type") == "volume" && !name.is_empty());
+        let name = name.unwrap_or_else(|| text(mount, "Source"));
         let propagation = text(mount, "Propagation");
         (
             text(mount, "Type").to_owned(),
@@ -229,7 +238,7 @@ fn networks(found: &mut Found, subject: &Subject, old: &Value, new: &Value) {
         let [mut expected, mut actual] =
             [(&endpoint.settings, old), (&other.settings, new)].map(|(settings, container)| compared(settings, container, subject.facts));
         // What a swarm allocated looks configured while the old one runs.
-        if super::networks::is_swarm(endpoint, subject.around) {
+        if may_be_allocated(endpoint, old, subject.around) {
             actual["IPAMConfig"] = expected["IPAMConfig"].clone();
         }
         for settings in [&mut expected, &mut actual] {

@@ -8,9 +8,6 @@ use super::value::text;
 
 /// Since this version the address belongs to an endpoint; before, to `Config`.
 const BY_ENDPOINT: (u32, u32) = (1, 44);
-/// Since this version inspect shows no configured address; asked with 1.51 the same engine still does.
-pub(crate) const HIDDEN: (u32, u32) = (1, 52);
-
 /// Sends `Config.MacAddress` only where the engine takes it from there.
 pub(super) fn at_the_top(config: &mut Map<String, Value>, container: &Value, facts: &EngineFacts) {
     let taken = facts.api_version < BY_ENDPOINT && Network::of(container) == Network::Named;
@@ -26,20 +23,9 @@ pub(super) fn of_endpoint(endpoint: &Endpoint, container: &Value) -> Option<Stri
     (!address.is_empty() && !is_derived(address, container)).then(|| address.to_owned())
 }
 
-/// The configured address of the network that `NetworkMode` names.
+/// The configured address of the network that `NetworkMode` names. 1.52 shows it no longer; the newest version that is spoken, 1.51, does.
 pub(super) fn configured(container: &Value) -> &str {
     text(&container["Config"], "MacAddress")
-}
-
-/// An inspect of an API since [`HIDDEN`] with the configured address that the same engine tells to 1.51.
-pub(crate) fn with_hidden_mac(mut inspect: Value, inspect_1_51: &Value) -> Value {
-    let address = text(&inspect_1_51["Config"], "MacAddress");
-    if let Some(Value::Object(config)) = inspect.get_mut("Config")
-        && !address.is_empty()
-    {
-        config.insert("MacAddress".into(), address.into());
-    }
-    inspect
 }
 
 /// `02:42:` and the IPv4 address: how engines up to 27 generate one. 25.0.0 to 25.0.2 show it as configured.

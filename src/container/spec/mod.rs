@@ -27,12 +27,11 @@ use serde_json::{Value, json};
 
 pub use self::changes::{Change, ImageChange};
 pub(crate) use self::changes::{changes, image_changes};
-pub(crate) use self::dependents::{Dependent, Hold, dependents, follow};
-pub(crate) use self::equality::{Difference, verify};
-pub(crate) use self::mac::{HIDDEN as MAC_HIDDEN_SINCE, with_hidden_mac};
+pub(crate) use self::dependents::{dependents, follow};
+pub(crate) use self::equality::verify;
 pub(crate) use self::managed::own_container;
 use self::networks::Network;
-pub(crate) use self::plan_warnings::plan_warnings;
+pub(crate) use self::plan_warnings::{disk_warning, plan_warnings};
 use crate::{Code, Result};
 
 /// What the mapping has to know of the engine.
@@ -77,7 +76,7 @@ pub(crate) struct Allowed {
 /// A container that is to be replaced, and all that its replacement depends on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subject<'a> {
-    /// Its inspect; of an API since [`MAC_HIDDEN_SINCE`], after [`with_hidden_mac`].
+    /// Its inspect.
     pub(crate) container: &'a Value,
     /// The inspect of its image, asked by `container.Image`, never by reference.
     pub(crate) old_image: &'a Value,

@@ -46,7 +46,7 @@ fn name_anonymous_mounts(host_config: &mut Map<String, Value>, container: &Value
     }
 }
 
-/// A bind that is a path alone made an anonymous volume [measured on 20.10]; it comes back as a mount by name.
+/// A bind that is a path alone made an anonymous volume [measured on 20.10, 26, 28]; it comes back as a mount by name.
 fn drop_anonymous_binds(host_config: &mut Map<String, Value>, container: &Value) {
     let Some(Value::Array(binds)) = host_config.get_mut("Binds") else { return };
     binds.retain(|bind| {
@@ -61,7 +61,18 @@ fn volume_at<'a>(container: &'a Value, path: &str) -> &'a str {
     list(container, "Mounts")
         .iter()
         .find(|mount| text(mount, "Type") == "volume" && clean_path(text(mount, "Destination")) == path)
-        .map_or("", |mount| text(mount, "Name"))
+        .map_or("", volume_name)
+}
+
+/// The name of a mounted volume. 28 leaves it out for a bind that is a path alone [measured on 28.5.2]; the local driver's
+/// folder `volumes/NAME/_data` still tells it.
+pub(super) fn volume_name(mount: &Value) -> &str {
+    let name = text(mount, "Name");
+    if !name.is_empty() || text(mount, "Driver") != "local" {
+        return name;
+    }
+    let folder = text(mount, "Source").strip_suffix("/_data").and_then(|path| path.rsplit_once("/volumes/"));
+    folder.map_or("", |(_, name)| name)
 }
 
 /// The cleaned destinations that the request fills already; the same one twice is a 400.
@@ -91,8 +102,8 @@ fn explicit(mount: &Value, container: &Value) -> Option<Value> {
     let target = text(mount, "Destination");
     let mut request = match text(mount, "Type") {
         // The mere create of a container copies the image's content into an empty volume, unless NoCopy.
-        "volume" if !text(mount, "Name").is_empty() => {
-            json!({"Type": "volume", "Source": text(mount, "Name"), "Target": target, "VolumeOptions": {"NoCopy": true}})
+        "volume" if !volume_name(mount).is_empty() => {
+            json!({"Type": "volume", "Source": volume_name(mount), "Target": target, "VolumeOptions": {"NoCopy": true}})
         }
         "bind" if !list(&container["HostConfig"], "VolumesFrom").is_empty() => {
             json!({"Type": "bind", "Source": text(mount, "Source"), "Target": target})

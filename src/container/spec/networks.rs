@@ -63,6 +63,7 @@ pub(super) fn endpoints(container: &Value) -> Vec<Endpoint> {
     let mode = text(&container["HostConfig"], "NetworkMode");
     let mode = if mode == "default" || mode.is_empty() { "bridge" } else { mode };
     let all: Vec<(&String, &Value)> = entries(&container["NetworkSettings"], "Networks").collect();
+    let mode_is_name = all.iter().any(|(name, _)| *name == mode);
     let named = |id: &str| all.iter().any(|(name, settings)| !is_id_of(id, name) && text(settings, "NetworkID") == id);
     all.iter()
         .filter(|(name, settings)| {
@@ -72,7 +73,7 @@ pub(super) fn endpoints(container: &Value) -> Vec<Endpoint> {
         .map(|(name, settings)| Endpoint {
             network: (*name).clone(),
             settings: (*settings).clone(),
-            is_mode: *name == mode || is_id_of(text(settings, "NetworkID"), mode),
+            is_mode: *name == mode || !mode_is_name && is_id_of(text(settings, "NetworkID"), mode),
         })
         .collect()
 }
@@ -100,7 +101,8 @@ pub(super) fn plan(container: &Value, facts: &EngineFacts, around: &Surroundings
     if matches!(kind, Network::Host | Network::Container) || endpoints.iter().any(stays) {
         return Plan::default();
     }
-    let mut plan = Plan { overlay: endpoints.iter().any(|e| is_swarm(e, around) && has_addresses(&e.settings)), ..Plan::default() };
+    let allocated = |endpoint: &Endpoint| may_be_allocated(endpoint, container, around);
+    let mut plan = Plan { overlay: endpoints.iter().any(allocated), ..Plan::default() };
     // Whoever left the private network `none` for others [measured on 20.10] has them connected one by one.
     if endpoints.is_empty() || kind == Network::None {
         plan.disconnects.push(automatic(container));
@@ -108,7 +110,7 @@ pub(super) fn plan(container: &Value, facts: &EngineFacts, around: &Surroundings
     let main = endpoints.iter().position(|endpoint| endpoint.is_mode).unwrap_or(0);
     for (index, endpoint) in endpoints.iter().enumerate() {
         let mut settings = settings(endpoint, container, facts);
-        if is_swarm(endpoint, around) {
+        if allocated(endpoint) {
             settings.shift_remove("IPAMConfig");
         }
         if kind != Network::None && (index == main || facts.api_version >= MANY_AT_CREATE) {
@@ -138,14 +140,19 @@ pub(super) fn overlay_connects(stopped: &Value, facts: &EngineFacts, around: &Su
         .collect()
 }
 
-pub(super) fn is_swarm(endpoint: &Endpoint, around: &Surroundings) -> bool {
+/// Whether an address looks configured and may be what the swarm has allocated to a container that runs.
+pub(super) fn may_be_allocated(endpoint: &Endpoint, container: &Value, around: &Surroundings) -> bool {
+    container["State"]["Running"] == true && is_swarm(endpoint, around) && has_addresses(&endpoint.settings)
+}
+
+fn is_swarm(endpoint: &Endpoint, around: &Surroundings) -> bool {
     let id = text(&endpoint.settings, "NetworkID");
     around.networks.iter().any(|network| {
         text(network, "Scope") == "swarm" && (text(network, "Name") == endpoint.network || !id.is_empty() && text(network, "Id") == id)
     })
 }
 
-pub(super) fn has_addresses(settings: &Value) -> bool {
+fn has_addresses(settings: &Value) -> bool {
     entries(settings, "IPAMConfig").any(|(_, address)| !is_empty(address))
 }
 

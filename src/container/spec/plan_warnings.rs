@@ -16,7 +16,7 @@ pub(crate) fn plan_warnings(old: &Value, new: &Value, containers: &[Value]) -> V
     let mut warnings = of_images(old, new);
     for container in containers {
         let of = |(code, message): (&str, String)| Warning { code: code.into(), container: Some(name(container).into()), message };
-        warnings.extend(ports(new, container).into_iter().map(of));
+        warnings.extend(ports(old, new, container).into_iter().map(of));
         warnings.extend(volumes(old, new, container).into_iter().map(of));
         warnings.extend(overridden(old, new, container).into_iter().map(of));
         warnings.extend(pinned(old, new, container).into_iter().map(of));
@@ -58,11 +58,13 @@ fn changed_labels(old: &Value, new: &Value) -> BTreeSet<String> {
     all.filter(|label| READ_BY_TOOLS.iter().any(|tool| label.starts_with(tool)) && before.get(label) != after.get(label)).collect()
 }
 
-fn ports(new: &Value, container: &Value) -> Vec<(&'static str, String)> {
-    let exposed = |port: &str| new["Config"]["ExposedPorts"].get(port).is_some();
+fn ports(old: &Value, new: &Value, container: &Value) -> Vec<(&'static str, String)> {
+    let exposed = |image: &Value, port: &str| image["Config"]["ExposedPorts"].get(port).is_some();
     entries(&container["HostConfig"], "PortBindings")
-        .filter(|(port, _)| !exposed(port))
-        .map(|(port, _)| ("port_not_exposed", format!("it publishes port {port}, which the new image does not expose; it stays published")))
+        .filter(|(port, _)| exposed(old, port) && !exposed(new, port))
+        .map(|(port, _)| {
+            ("port_not_exposed", format!("it publishes port {port}, which the new image exposes no longer; it stays published"))
+        })
         .collect()
 }
 
@@ -123,6 +125,23 @@ fn pinned(old: &Value, new: &Value, container: &Value) -> Vec<(&'static str, Str
         // The value may be a secret.
         .map(|variable| ("environment_pinned", format!("the image's default of {variable} changes, and the container keeps its own")))
         .collect()
+}
+
+/// Less free disk than the download, where the engine's `/info` tells: zfs in bytes, devicemapper in words.
+pub(crate) fn disk_warning(info: &Value, download_bytes: u64) -> Option<Warning> {
+    let status = list(info, "DriverStatus").iter().filter_map(|pair| Some((pair[0].as_str()?, pair[1].as_str()?)));
+    let mut free = status.filter(|(key, _)| matches!(*key, "Space Available" | "Data Space Available")).filter_map(|(_, size)| bytes(size));
+    let free = free.next().filter(|free| *free < download_bytes)?;
+    let message = format!("the download is {download_bytes} bytes, and the engine has {free} left");
+    Some(Warning { code: "disk".into(), container: None, message })
+}
+
+/// `1234` or `1.234 GB`.
+fn bytes(size: &str) -> Option<u64> {
+    let digits = size.trim_end_matches(|c: char| c.is_alphabetic() || c == ' ');
+    let power = ["B", "kB", "MB", "GB", "TB"].iter().position(|unit| size[digits.len()..].trim() == *unit).unwrap_or(0);
+    let number: f64 = digits.parse().ok()?;
+    Some((number * 1000_f64.powi(i32::try_from(power).ok()?)) as u64)
 }
 
 #[cfg(test)]

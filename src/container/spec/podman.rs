@@ -30,6 +30,10 @@ pub(super) fn normalise(container: &Value, image: &Value) -> Value {
     if let Some(Value::Object(host_config)) = normalised.get_mut("HostConfig") {
         normalise_host_config(host_config, container);
     }
+    // Docker lists the network `none` too, and a container that has left it does not.
+    if text(&container["HostConfig"], "NetworkMode") == "none" && super::value::is_empty(&container["NetworkSettings"]["Networks"]) {
+        normalised["NetworkSettings"]["Networks"] = json!({"none": {}});
+    }
     normalised
 }
 
@@ -42,11 +46,17 @@ fn normalise_config(config: &mut Map<String, Value>, container: &Value, image: &
         });
     }
     if let Some((_, name)) = SIGNALS.iter().find(|(number, _)| config.get("StopSignal").is_some_and(|shown| shown == number)) {
-        let default = *name == "SIGTERM" && text(image, "StopSignal").is_empty();
-        config.insert("StopSignal".into(), if default { "" } else { *name }.into());
+        let of_image = text(image, "StopSignal");
+        let signal = match of_image {
+            "" if *name == "SIGTERM" => "",
+            // The image may have left out SIG.
+            _ if name.trim_start_matches("SIG") == of_image => of_image,
+            _ => name,
+        };
+        config.insert("StopSignal".into(), signal.into());
     }
-    if text(image, "StopSignal") == text(&Value::Object(config.clone()), "StopSignal").trim_start_matches("SIG") {
-        config.insert("StopSignal".into(), image["StopSignal"].clone());
+    if text(image, "WorkingDir").is_empty() && config.get("WorkingDir").is_some_and(|shown| shown == "/") {
+        config.insert("WorkingDir".into(), "".into());
     }
     if config.get("Entrypoint") == Some(&json!([""])) {
         config.insert("Entrypoint".into(), Value::Null);

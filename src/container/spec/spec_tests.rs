@@ -1,1 +1,363 @@
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use serde_json::Map;
+
+use super::*;
+
+/// What a real engine showed of a container, its images, and the replacement that this mapping made, before its first start.
+struct Seen {
+    inspects: Value,
+    facts: EngineFacts,
+    around: Surroundings,
+}
+
+impl Seen {
+    fn on(engine: &str) -> Self {
+        let path = format!("{}/tests/fixtures/inspects/{engine}.json", env!("CARGO_MANIFEST_DIR"));
+        let inspects: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let minor = inspects["api"].as_str().unwrap().split_once('.').unwrap().1.parse().unwrap();
+        let facts = EngineFacts {
+            podman: engine.starts_with("podman"),
+            api_version: (1, minor),
+            name: "machine".into(),
+            platform: ("linux".into(), "amd64".into()),
+            own_container: None,
+        };
+        let networks = inspects["networks"].as_array().unwrap().clone();
+        let around = Surroundings { containers: vec![inspects["container"].clone()], networks };
+        Self { inspects, facts, around }
+    }
+
+    fn subject<'a>(&'a self, container: &'a Value, old_image: &'a Value, new_image: &'a Value) -> Subject<'a> {
+        Subject { container, old_image, new_image: Some(new_image), facts: &self.facts, around: &self.around }
+    }
+
+    fn old(&self) -> Subject<'_> {
+        self.subject(&self.inspects["container"], &self.inspects["old_image"], &self.inspects["new_image"])
+    }
+}
+
+const ENGINES: [&str; 2] = ["docker-20.10", "podman-4.3"];
+
+#[test]
+fn a_real_replacement_is_the_old_container_made_again() {
+    for engine in ENGINES {
+        let seen = Seen::on(engine);
+        let differences = verify(&seen.old(), &seen.inspects["created"]).err().unwrap_or_default();
+        assert!(differences.is_empty(), "{engine}: {differences:?}");
+        let lost = changes(
+            &seen.inspects["container"],
+            &seen.inspects["created"],
+            &seen.inspects["old_image"],
+            &seen.inspects["new_image"],
+            &seen.facts,
+        );
+        assert!(lost.iter().any(|change| change.field == "Config.Env"), "{engine}");
+    }
+}
+
+#[test]
+fn the_mapping_of_a_real_replacement_is_the_same_again() {
+    for engine in ENGINES {
+        let seen = Seen::on(engine);
+        let first = seen.old().spec().unwrap();
+        let image = &seen.inspects["new_image"];
+        let second = seen.subject(&seen.inspects["created"], image, image).spec().unwrap();
+        let (before, after) = (without_new_volumes(&first.body, &first.body), without_new_volumes(&second.body, &first.body));
+        for (key, value) in value::entries(&before, "HostConfig") {
+            assert_eq!(&after["HostConfig"][key], value, "{engine}: HostConfig.{key}");
+        }
+        assert_eq!(after, before, "{engine}");
+        assert_eq!(second.connects, first.connects, "{engine}");
+    }
+}
+
+/// Without the mounts that only the new image's volumes have brought, and with lists in the order of the first.
+fn without_new_volumes(body: &Value, first: &Value) -> Value {
+    let mut body = body.clone();
+    for key in ["Mounts", "Binds"] {
+        if let Some(Value::Array(mounts)) = body["HostConfig"].get_mut(key) {
+            mounts.retain(|mount| value::list(&first["HostConfig"], key).contains(mount));
+            mounts.sort_by_key(|mount| value::text(mount, "Target").to_owned());
+        }
+    }
+    body
+}
+
+#[test]
+fn a_real_request_says_what_the_user_said_and_no_more() {
+    let seen = Seen::on("docker-20.10");
+    let spec = seen.old().spec().unwrap();
+    let body = &spec.body;
+    assert_eq!(body["Env"], json!(["A=9", "MINE=1"]));
+    assert_eq!(body["Labels"], json!({"own": "1"}));
+    assert_eq!((&body["User"], &body["WorkingDir"], &body["StopSignal"]), (&json!("7:8"), &json!(""), &json!("")));
+    assert_eq!((&body["Entrypoint"], &body["Cmd"], &body["Hostname"]), (&json!(null), &json!(null), &json!("web")));
+    assert_eq!(body["Healthcheck"], json!({"Interval": 7_000_000_000_u64}));
+    assert_eq!(body["ExposedPorts"], json!({"80/tcp": {}, "90/tcp": {}}));
+    assert_eq!(body["Volumes"], json!({"/anon": {}}));
+    assert_eq!(body["Image"], "app:t");
+    assert_eq!(
+        body["NetworkingConfig"]["EndpointsConfig"],
+        json!({"n1": {
+            "IPAMConfig": {"IPv4Address": "10.71.0.50"}, "Links": null, "DriverOpts": null, "Aliases": ["al"],
+        }})
+    );
+    assert_eq!(spec.connects.len(), 1);
+    assert_eq!((spec.connects[0].network.as_str(), &spec.connects[0].endpoint["Aliases"]), ("n2", &json!(["x2"])));
+    assert_eq!((spec.platform, spec.overlay, spec.warnings), (None, false, vec![]));
+
+    let kept = seen.old().spec_from_old_image().unwrap();
+    assert_eq!(kept.body["Image"], seen.inspects["container"]["Image"]);
+    assert_eq!(kept.body["Env"], body["Env"]);
+}
+
+#[test]
+fn a_spec_survives_a_file() {
+    let spec = Seen::on("docker-20.10").old().spec().unwrap();
+    assert_eq!(serde_json::from_str::<Spec>(&serde_json::to_string(&spec).unwrap()).unwrap(), spec);
+}
+
+#[test]
+fn an_image_of_another_platform_is_asked_for_by_it() {
+    let seen = Seen::on("docker-20.10");
+    let mut image = seen.inspects["old_image"].clone();
+    image["Architecture"] = json!("arm64");
+    image["Variant"] = json!("v8");
+    let spec = seen.subject(&seen.inspects["container"], &image, &image).spec().unwrap();
+    assert_eq!(spec.platform.as_deref(), Some("linux/arm64/v8"));
+}
+
+#[test]
+fn an_answer_without_a_config_is_an_error() {
+    let seen = Seen::on("docker-20.10");
+    let error = seen.subject(&json!({"Name": "/x"}), &json!({}), &json!({})).spec().unwrap_err();
+    assert_eq!((error.code(), error.context().container.as_deref()), (Code::Engine, Some("x")));
+}
+
+#[test]
+fn a_client_in_the_foreground_is_warned_of_unless_it_is_compose() {
+    let seen = Seen::on("docker-20.10");
+    let mut container = seen.inspects["container"].clone();
+    container["Config"]["AttachStdout"] = json!(true);
+    let warnings = |container: &Value| seen.subject(container, &json!({}), &json!({})).spec().unwrap().warnings;
+    assert_eq!(warnings(&container)[0].code, "foreground");
+    container["Config"]["Labels"]["com.docker.compose.project"] = json!("p");
+    assert!(warnings(&container).is_empty());
+}
+
+/// Any JSON.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[a-z:/=.€ -]{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec(("[A-Za-z/:]{0,8}", inner), 0..4).prop_map(|entries| Value::Object(entries.into_iter().collect())),
+        ]
+    })
+}
+
+/// The pointers of every value in a document.
+fn pointers(value: &Value, path: &str, found: &mut Vec<String>) {
+    found.push(path.into());
+    let step = |key: &str| format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
+    match value {
+        Value::Object(entries) => entries.iter().for_each(|(key, value)| pointers(value, &step(key), found)),
+        Value::Array(elements) => elements.iter().enumerate().for_each(|(index, value)| pointers(value, &step(&index.to_string()), found)),
+        _ => {}
+    }
+}
+
+/// Everything that reads documents, for its panics alone.
+fn read_everything(seen: &Seen, container: &Value, image: &Value) {
+    let around = Surroundings { containers: vec![container.clone(), seen.inspects["container"].clone()], networks: vec![image.clone()] };
+    for minor in [41, 44, 48, 52] {
+        for podman in [false, true] {
+            let facts = EngineFacts { podman, api_version: (1, minor), ..seen.facts.clone() };
+            let subject = Subject { container, old_image: image, new_image: Some(image), facts: &facts, around: &around };
+            let _ = subject.refuse(Allowed::default());
+            let _ = subject.spec_from_old_image();
+            let _ = subject.overlay_connects(container);
+            let _ = verify(&subject, &seen.inspects["created"]);
+            let _ = verify(&seen.old(), container);
+            let _ = changes(container, &seen.inspects["created"], image, image, &facts);
+            if let Ok(spec) = subject.spec() {
+                assert!(spec.body.is_object());
+            }
+        }
+    }
+    let _ = plan_warnings(image, &seen.inspects["new_image"], std::slice::from_ref(container));
+    let _ = image_changes(image, &seen.inspects["new_image"]);
+    let _ = dependents(container, &around.containers);
+    let _ = follow(container, "0123456789ab", "fedcba987654");
+}
+
+/// Failures are told and not kept in the source tree.
+fn without_files(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+static DOCKER: LazyLock<Seen> = LazyLock::new(|| Seen::on("docker-20.10"));
+
+proptest! {
+    #![proptest_config(without_files(64))]
+
+    #[test]
+    fn any_json_gives_an_answer_or_an_error(container in any_json(), image in any_json()) {
+        read_everything(&DOCKER, &container, &image);
+    }
+
+    /// Real inspects with one value in them replaced: deeper than arbitrary JSON comes.
+    #[test]
+    fn any_value_anywhere_gives_an_answer_or_an_error(seed in any::<prop::sample::Index>(), of_image in any::<bool>(), value in any_json()) {
+        let seen = &*DOCKER;
+        let (mut container, mut image) = (seen.inspects["container"].clone(), seen.inspects["old_image"].clone());
+        let broken = if of_image { &mut image } else { &mut container };
+        let mut all = Vec::new();
+        pointers(broken, "", &mut all);
+        let pointer: &String = seed.get(&all);
+        *broken.pointer_mut(pointer).unwrap() = value;
+        read_everything(seen, &container, &image);
+    }
+}
+
+/// What an engine shows of a container that was made by this request from this image.
+fn shown(body: &Value, image: &Value, minor: u32) -> Value {
+    let mut config = body.as_object().unwrap().clone();
+    let host_config = config.shift_remove("HostConfig").unwrap();
+    let networking = config.shift_remove("NetworkingConfig").unwrap_or_default();
+    image_defaults::merge(&mut config, &image["Config"]);
+    let id = "fedcba9876543210fedcba9876543210";
+    if value::text(body, "Hostname").is_empty() {
+        config.insert("Hostname".into(), id[..12].into());
+    }
+    let mut mounts: Vec<Value> = value::list(&host_config, "Mounts")
+        .iter()
+        .map(|mount| json!({"Type": mount["Type"], "Name": mount["Source"], "Destination": mount["Target"], "RW": mount["ReadOnly"] != true}))
+        .collect();
+    mounts.extend(value::texts(&host_config, "Binds").map(|bind| {
+        let (name, destination) = bind.split_once(':').unwrap();
+        json!({"Type": "volume", "Name": name, "Destination": destination, "RW": true})
+    }));
+    let networks: Map<String, Value> = value::entries(&networking, "EndpointsConfig")
+        .map(|(name, endpoint)| {
+            let mut endpoint = endpoint.clone();
+            endpoint["NetworkID"] = json!("00ff");
+            endpoint["IPAddress"] = json!("10.9.9.9");
+            if minor < 45 {
+                let mut aliases = value::list(&endpoint, "Aliases").to_vec();
+                aliases.push(id[..12].into());
+                endpoint["Aliases"] = Value::Array(aliases);
+            }
+            (name.clone(), endpoint)
+        })
+        .collect();
+    json!({
+        "Id": id, "Name": "/x", "Image": image["Id"], "Config": config, "HostConfig": host_config, "Mounts": mounts,
+        "NetworkSettings": {"Networks": networks},
+    })
+}
+
+/// A container as a user could have made it.
+fn any_container() -> impl Strategy<Value = Value> {
+    let pick = |values: Vec<Value>| prop::sample::select(values);
+    let settings = (
+        prop::sample::subsequence(vec!["A=1", "A=9", "B", "C=", "MINE=1", "COMMON=same"], 0..=6),
+        pick(vec![json!(null), json!([]), json!(["/bin/sh", "-c"]), json!(["/mine"])]),
+        pick(vec![json!(["loop"]), json!(["mine"])]),
+        pick(vec![json!(""), json!("1000"), json!("7:8")]),
+        pick(vec![json!("/w1"), json!("/zz")]),
+        pick(vec![
+            json!(null),
+            json!({"Test": ["CMD", "t"], "Retries": 1}),
+            json!({"Test": ["NONE"]}),
+            json!({"Test": ["CMD", "t"], "Retries": 9}),
+        ]),
+        pick(vec![json!("0123456789ab"), json!("web")]),
+        pick(vec![json!(null), json!("02:00:00:00:00:29")]),
+    );
+    let places = (
+        pick(vec![json!(null), json!({}), json!({"80/tcp": [{"HostPort": "8080"}]}), json!({"99/udp": []})]),
+        prop::sample::subsequence(vec!["n1", "n2", "bridge"], 0..=3),
+        pick(vec![json!("n1"), json!("bridge"), json!("default"), json!("none"), json!("host")]),
+        pick(vec![json!(null), json!({"IPv4Address": "10.71.0.9"})]),
+        pick(vec![json!(null), json!(["named:/n"])]),
+        any::<bool>(),
+    );
+    (settings, places).prop_map(|((env, entrypoint, command, user, folder, healthcheck, hostname, mac), (ports, networks, mode, ipam, binds, anonymous))| {
+        let endpoint = json!({"IPAMConfig": ipam, "Aliases": ["al", "0123456789ab"], "IPAddress": "10.71.0.9", "NetworkID": "00ff"});
+        let networks: Map<String, Value> = match mode.as_str() {
+            Some(alone @ ("none" | "host")) => Map::from_iter([(alone.to_owned(), json!({}))]),
+            _ => networks.into_iter().map(|name| (name.to_owned(), endpoint.clone())).collect(),
+        };
+        let mut mounts: Vec<Value> = value::texts(&json!({"Binds": binds}), "Binds").map(|_| json!({"Type": "volume", "Name": "named", "Destination": "/n", "RW": true})).collect();
+        if anonymous {
+            mounts.push(json!({"Type": "volume", "Name": "0a0a", "Destination": "/anon", "RW": true}));
+        }
+        json!({
+            "Id": "0123456789abcdef", "Name": "/x", "Image": "sha256:1",
+            "Config": {
+                "Image": "app:t", "Env": env, "Entrypoint": entrypoint, "Cmd": command, "User": user, "WorkingDir": folder, "Healthcheck": healthcheck,
+                "Hostname": hostname, "MacAddress": mac, "Labels": {"l": "one"}, "StopSignal": "SIGUSR1",
+                "ExposedPorts": {"80/tcp": {}}, "Volumes": {"/anon": {}},
+            },
+            "HostConfig": {"NetworkMode": mode, "PortBindings": ports, "Binds": binds, "Mounts": null},
+            "Mounts": mounts,
+            "NetworkSettings": {"Networks": networks},
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(without_files(256))]
+
+    #[test]
+    fn mapping_a_mapping_changes_nothing(container in any_container(), minor in prop::sample::select(vec![41_u32, 44, 45, 48])) {
+        let old_image = json!({"Id": "sha256:1", "Config": {
+            "Env": ["A=1", "COMMON=same"], "Entrypoint": ["/bin/sh", "-c"], "Cmd": ["loop"], "User": "1000", "WorkingDir": "/w1/",
+            "Healthcheck": {"Test": ["CMD", "t"], "Retries": 1}, "Labels": {"l": "one"}, "StopSignal": "SIGUSR1", "ExposedPorts": {"80/tcp": {}},
+        }});
+        let new_image = json!({"Id": "sha256:2", "Config": {
+            "Env": ["A=2", "COMMON=same", "D=new"], "Entrypoint": ["/bin/sh", "-c"], "Cmd": ["loop2"], "User": "1001", "WorkingDir": "/w2",
+            "Healthcheck": {"Test": ["CMD", "t2"], "Retries": 4}, "Labels": {"l": "two"}, "StopSignal": "SIGUSR2", "ExposedPorts": {"90/tcp": {}},
+        }});
+        let facts = EngineFacts { api_version: (1, minor), ..EngineFacts::default() };
+        let around = Surroundings::default();
+        let mut container = container;
+        if minor >= 44 && !networks::endpoints(&container).iter().any(|endpoint| endpoint.is_mode) {
+            // It would be that of a network that is not there.
+            container["Config"]["MacAddress"] = Value::Null;
+        }
+        let old = Subject { container: &container, old_image: &old_image, new_image: Some(&new_image), facts: &facts, around: &around };
+        let first = old.spec().unwrap();
+        let mut replacement = shown(&first.body, &new_image, minor);
+        if minor >= 44 {
+            // Shown at the top, said of the endpoint.
+            replacement["Config"]["MacAddress"] = container["Config"]["MacAddress"].clone();
+        }
+        // Networks that come by connect are shown like those of the create.
+        for connect in &first.connects {
+            let mut endpoint = connect.endpoint.clone();
+            endpoint["IPAddress"] = json!("10.9.9.9");
+            replacement["NetworkSettings"]["Networks"][&connect.network] = endpoint;
+        }
+        if let Some(alone @ ("none" | "host")) = container["HostConfig"]["NetworkMode"].as_str() {
+            replacement["NetworkSettings"]["Networks"][alone] = json!({});
+        }
+        let again = Subject { container: &replacement, old_image: &new_image, new_image: Some(&new_image), facts: &facts, around: &around };
+        let second = again.spec().unwrap();
+        prop_assert_eq!(&second.body, &first.body);
+        prop_assert_eq!(&second.disconnects, &first.disconnects);
+        prop_assert_eq!(second.connects.len(), first.connects.len());
+        let verified = verify(&old, &replacement);
+        prop_assert!(verified.is_ok(), "{:?}", verified);
+    }
+}

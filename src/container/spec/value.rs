@@ -64,9 +64,9 @@ pub(super) fn clean_path(path: &str) -> String {
     }
 }
 
-/// A container's or network's id, or a prefix of it as the engine accepts one.
+/// A container's or network's id, or the beginning of it as the engine accepts one.
 pub(super) fn is_id_of(id: &str, candidate: &str) -> bool {
-    !candidate.is_empty() && id.starts_with(candidate) && candidate.bytes().all(|byte| byte.is_ascii_hexdigit())
+    !candidate.is_empty() && id.starts_with(candidate)
 }
 
 /// The first 12 digits of an id, as the engine makes hostnames and aliases of them.

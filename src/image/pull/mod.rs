@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::inspect::{self, names, text};
 use crate::call::Call;
 use crate::reference::Reference;
+use crate::registry::{Credential, Trace};
 use crate::{Code, Operation, Progress, Refit, Result};
 use shared::{Download, Key};
 
@@ -148,12 +149,13 @@ impl Refit {
         Ok((key, Download { refit: self.clone(), image: image.to_owned(), reference: reference.clone(), platform, auth, before }))
     }
 
-    /// The value of `X-Registry-Auth`.
-    async fn pull_credentials(&self, _reference: &Reference, options: &PullOptions) -> Result<Option<String>> {
-        use base64::Engine as _;
-        let Some(auth) = &options.registry_auth else { return Ok(None) };
-        let document = serde_json::json!({"username": auth.username, "password": auth.password, "identitytoken": auth.token});
-        Ok(Some(base64::engine::general_purpose::URL_SAFE.encode(document.to_string())))
+    /// The value of `X-Registry-Auth`: the caller's own credentials, else those of the handle and of docker's `config.json`.
+    async fn pull_credentials(&self, reference: &Reference, options: &PullOptions) -> Result<Option<String>> {
+        if let Some(auth) = &options.registry_auth {
+            let own = Credential::of(auth.username.as_deref(), auth.password.as_deref(), auth.token.as_deref());
+            return Ok(own.map(|credential| credential.registry_auth(reference.registry())));
+        }
+        Ok(self.registry_session().await?.registry_auth(reference, &Trace::default()).await)
     }
 }
 

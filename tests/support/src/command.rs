@@ -1,9 +1,12 @@
 //! The words that `lab` understands.
 
+use crate::lab::Lab;
+use crate::publish;
 use crate::up::{self, state};
 
 const USAGE: &str = "lab up            finds or starts an engine and a registry, and prints their variables
 lab env           prints the variables of the lab that is up
+lab about         prints name, version and image store of the engine
 lab down          removes everything of the lab's and stops what it started
 lab run -- CMD…   runs a command with the lab up, and afterwards takes away what this brought up";
 
@@ -12,14 +15,20 @@ pub fn command(words: &[String]) -> i32 {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["up"] => print(&up::up(true)),
         ["env"] => state::State::read(&state::folder()).map_or_else(not_up, |state| print(&state)),
+        ["about"] => {
+            println!("{}", Lab::get().engine.describe());
+            0
+        }
         ["down"] => {
             up::down();
             0
         }
+        ["publish", ref options @ ..] => publish::publish(options),
+        ["clean", name] => publish::clean_named(name),
         ["run", "--", ..] => up::run(&words[2..]),
         ["run", ..] if words.len() > 1 => up::run(&words[1..]),
         _ => {
-            eprintln!("{USAGE}");
+            eprintln!("{USAGE}\n{}", publish::USAGE);
             2
         }
     }

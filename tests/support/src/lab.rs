@@ -88,7 +88,7 @@ impl Lab {
     /// A second registry that asks for user and password (in `login`).
     pub fn registry_with_login(&self) -> PrivateRegistry {
         let folder = self.folder.join(format!("login-{}", unique()));
-        let served = registry::serve(&folder, &Options { namespace: self.network.clone(), login: true, ..Options::default() });
+        let served = registry::serve(&folder, &Options { namespace: self.network.clone(), login: true });
         PrivateRegistry { registry: served.registry, pids: served.pids }
     }
 }
@@ -137,6 +137,22 @@ impl Scope<'_> {
         let name = self.name(what);
         self.lab.engine.post("/networks/create", &json!({ "Name": name, "CheckDuplicate": true, "Labels": { "refit-lab": "1" } }));
         name
+    }
+
+    /// A network in which a container may ask for an address: its name, and the first three numbers of its addresses.
+    pub fn network_with_subnet(&self, what: &str) -> (String, String) {
+        let name = self.name(what);
+        let random = u32::from_str_radix(&unique(), 16).unwrap();
+        // A subnet that another network has already is refused.
+        for attempt in 0..50 {
+            let base = format!("10.{}.{}", 100 + (random + attempt) % 50, (random / 50) % 256);
+            let body = json!({ "Name": name, "CheckDuplicate": true, "Labels": { "refit-lab": "1" },
+                "IPAM": { "Config": [{ "Subnet": format!("{base}.0/24") }] } });
+            if self.lab.engine.ask("POST", "/networks/create", &body).status < 300 {
+                return (name, base);
+            }
+        }
+        panic!("no subnet is free for {name}");
     }
 }
 

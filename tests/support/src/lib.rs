@@ -13,7 +13,10 @@
 //! ```
 //!
 //! The map: [`Lab`] and [`Scope`] (what a test holds), [`Engine`] (raw JSON in and out), [`Registry`] (publish, delete, count requests),
-//! [`Image`], [`Index`] and [`Artifact`] (any manifest there is), [`Proxy`] (cuts, hangs, holds, answers and counts at the n-th request).
+//! [`Image`], [`Index`] and [`Artifact`] (any manifest there is), [`Proxy`] (cuts, hangs, holds, answers and counts at the n-th
+//! request), [`LyingRegistry`] with [`Answer`] and [`Shelf`] (a registry that lies where it is told to), [`TlsFront`] with [`Authority`] (TLS,
+//! sound or not, in front of any of them).
+//!
 //! The engine is the one that answers (`DOCKER_HOST`, else /var/run/docker.sock); where none does, a dockerd of our own in a network
 //! namespace of its own, so that nothing of the machine's networks or rules is touched. `lab up|env|down|run` do the same from a shell.
 
@@ -24,9 +27,13 @@ mod engine;
 pub mod http;
 mod image;
 mod lab;
+mod lying;
+mod pattern;
 mod proxy;
+mod publish;
 mod registry;
 mod relay;
+mod tls;
 mod up;
 
 pub use address::{Address, Stream};
@@ -34,7 +41,9 @@ pub use command::command;
 pub use engine::{Engine, Events, Executed};
 pub use image::{Artifact, Blob, Compression, Format, Image, Index, Layer, native_platform};
 pub use lab::{Lab, PrivateEngine, PrivateRegistry, Scope};
+pub use lying::{Answer, Asked, LyingRegistry, Shelf};
 pub use proxy::{Canned, Exchange, Fault, Gate, Held, Proxy, When};
 pub use registry::{MANIFEST_TYPES, Mark, Published, Registry, Seen};
 pub use relay::Relay;
+pub use tls::{Authority, Identity, TlsFront};
 pub use up::Dockerd;

@@ -17,7 +17,11 @@ fn an_image_is_published_pulled_run_and_stops_at_once() {
     lab.engine.wait_status(&name, "running", LIMIT);
     let done = lab.engine.exec(&name, &["sh", "-c", "cat /etc/motd /version; echo $A >&2; exit 3"]);
     assert_eq!((done.code, done.output.as_str(), done.errors.as_str()), (3, "hello1.0", "1\n"));
-    assert_eq!(lab.engine.logs(&name), "ready\n");
+    // The log driver writes when it comes to it.
+    let end = Instant::now() + LIMIT;
+    while lab.engine.logs(&name) != "ready\n" {
+        assert!(Instant::now() < end, "the log is {:?}", lab.engine.logs(&name));
+    }
     let begun = Instant::now();
     lab.engine.post(&format!("/containers/{name}/stop"), &json!(null));
     assert!(begun.elapsed() < Duration::from_secs(3), "took {:?} to stop", begun.elapsed());
@@ -93,7 +97,7 @@ fn requests_of_one_repository_are_counted() {
     let seen = lab.registry.requests_since(&mark, &scope.name);
     let layer = seen.iter().filter(|seen| seen.path.contains(&image.artifact.blobs[1].digest)).collect::<Vec<_>>();
     assert_eq!(layer.len(), 1, "{seen:#?}");
-    assert!(layer[0].bytes > 5_000_000 && layer[0].method == "GET" && layer[0].user_agent.contains("docker"), "{layer:?}");
+    assert!(layer[0].bytes > 5_000_000 && layer[0].method == "GET" && !layer[0].user_agent.is_empty(), "{layer:?}");
     assert!(lab.registry.requests_since(&lab.registry.mark(), &scope.name).is_empty());
 }
 
@@ -107,8 +111,11 @@ fn events_are_seen_live_and_afterwards() {
     let id = lab.engine.run_image(&scope.name("c"), &image.reference);
     let seen = events.until(LIMIT, |event| event["Actor"]["ID"] == json!(id) && event["Action"] == "start");
     assert!(seen.iter().any(|event| event["Action"] == "create"));
-    let later = lab.engine.events_since(&since, &id);
-    assert!(later.iter().any(|event| event["Action"] == "start"), "{later:?}");
+    // Podman writes what has passed a moment later.
+    let end = Instant::now() + LIMIT;
+    while !lab.engine.events_since(&since, &id).iter().any(|event| event["Action"] == "start") {
+        assert!(Instant::now() < end, "{:?}", lab.engine.events_since(&since, ""));
+    }
 }
 
 #[test]

@@ -140,6 +140,17 @@ impl Engine {
         self.get("/version")["Components"].to_string().contains("Podman")
     }
 
+    /// Name, version and image store: `Docker 26.1.5 classic`.
+    pub fn describe(&self) -> String {
+        let version = self.get("/version")["Version"].as_str().unwrap_or_default().to_owned();
+        let version = version.split(['+', '-']).next().unwrap_or_default();
+        match (self.is_podman(), self.has_containerd_store()) {
+            (true, _) => format!("Podman {version}"),
+            (false, true) => format!("Docker {version} containerd"),
+            (false, false) => format!("Docker {version} classic"),
+        }
+    }
+
     /// The engine's version as numbers: `(20, 10)`.
     pub fn version(&self) -> (u32, u32) {
         let version = self.get("/version")["Version"].as_str().unwrap_or_default().to_owned();

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 pub use artifact::{Artifact, Blob, Format};
 pub use index::Index;
-pub(crate) use layer::static_busybox;
 pub use layer::{Compression, Layer};
+pub(crate) use layer::{gzip, static_busybox};
 
 use crate::digest::unique;
 

@@ -11,13 +11,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use fault::Rule;
 pub use fault::{Canned, Fault, When};
-use fault::{Rule, matches};
 pub use gate::{Gate, Held};
 
 use crate::address::{Address, Stream};
 use crate::digest::unique;
 use crate::lab::Lab;
+use crate::pattern::matches;
 
 /// A request that went through.
 #[derive(Debug, Clone)]

@@ -17,8 +17,6 @@ pub(crate) struct Options {
     pub namespace: Option<PathBuf>,
     /// Asks for user `refit` and password `lab-secret-6d1f`.
     pub login: bool,
-    /// Certificate and key files.
-    pub tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// The registry and its processes.
@@ -56,7 +54,7 @@ fn start(folder: &Path, options: &Options, port: u16) -> Result<Served, String> 
         pids.push(spawn(folder, &config, Some(namespace), "engine"));
     }
     let end = Instant::now() + Duration::from_secs(10);
-    let up = || registry.answers_in(options.tls.is_some(), options.namespace.as_deref());
+    let up = || registry.answers_in(options.namespace.as_deref());
     while pids.iter().all(|pid| namespace::alive(*pid)) && Instant::now() < end {
         if up() {
             return Ok(Served { registry, pids });
@@ -83,9 +81,8 @@ pub(crate) fn join(registry: &Registry, logs: &Path, network: &Path) -> u32 {
 
 impl Registry {
     /// Whether it listens here and in the other network.
-    fn answers_in(&self, tls: bool, other: Option<&Path>) -> bool {
-        let here = || if tls { std::net::TcpStream::connect(&self.host).is_ok() } else { self.answers() };
-        here() && other.is_none_or(|other| namespace::within(other, here))
+    fn answers_in(&self, other: Option<&Path>) -> bool {
+        self.answers() && other.is_none_or(|other| namespace::within(other, || self.answers()))
     }
 }
 
@@ -94,9 +91,6 @@ fn configuration(folder: &Path, options: &Options, host: &str) -> String {
     let mut text = format!(
         "version: 0.1\nlog: {{level: warn}}\nstorage:\n  filesystem: {{rootdirectory: {folder}/data}}\n  delete: {{enabled: true}}\nhttp:\n  addr: {host}\n"
     );
-    if let Some((certificate, key)) = &options.tls {
-        text += &format!("  tls: {{certificate: {}, key: {}}}\n", certificate.display(), key.display());
-    }
     if options.login {
         fs::write(format!("{folder}/htpasswd"), HTPASSWD).unwrap();
         text += &format!("auth:\n  htpasswd: {{realm: lab, path: {folder}/htpasswd}}\n");

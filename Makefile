@@ -1,0 +1,99 @@
+# What one does with refit. `make test` and `make demo` set up all they need on a Debian machine that has the toolchains.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+PREFIX ?= /usr/local
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+LAB := cargo run -q -p refit-lab --bin lab -- run --
+NEED := tests/support/need
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\)%*:.*## /\1\t/p' Makefile | expand -t 14
+
+test: ## every test, on a real engine and registry
+	$(NEED) rust c $(if $(wildcard bindings/go/go.mod),go)
+	$(LAB) $(MAKE) test-rust test-go
+
+test-rust: ## the library's tests, those of the C ABI among them
+	$(NEED) rust c
+	$(LAB) cargo test --workspace
+
+test-c: ## the tests of the C ABI alone
+	$(NEED) rust c
+	$(LAB) cargo test --test abi
+
+test-go: ## the tests of the Go binding
+ifneq ($(wildcard bindings/go/go.mod),)
+	$(NEED) rust c go
+	cargo build -q
+	$(MAKE) go REFIT_BUILT=$(or $(REFIT_BUILT),$(TARGET)/debug)
+	cargo build -q -p refit-lab
+	cd bindings/go && go vet ./... && $(abspath $(TARGET))/debug/lab run -- go test -race ./...
+endif
+
+demo: ## an update of a running container, seen from the outside
+	$(NEED) rust c
+	$(LAB) examples/demo
+
+matrix: ## the tests on every engine there is: make matrix SUITE=name
+	$(NEED) rust c
+	tests/support/matrix $(SUITE)
+
+bench-%: ## a measurement of benches/: make bench-pull
+	$(NEED) rust c
+	$(LAB) cargo bench --bench $*
+
+lint: ## formatting and lints, as .ci/run wants them
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+header: ## writes include/refit.h from src/ffi
+	REFIT_WRITE=1 cargo test -q --test abi header
+
+schema: ## writes include/refit.schema.json from the documents' structs
+	REFIT_WRITE=1 cargo test -q --test abi schema
+
+# REFIT_BUILT is a folder with rustc's librefit.so and librefit.a that are to be packaged as they are (the tests take the debug build). Without
+# it they are built, one crate type at a time: an rlib beside them would switch LTO off without a word.
+LIBRARIES := $(or $(REFIT_BUILT),$(TARGET)/dist)
+PACKAGE := $(LIBRARIES)/package
+build:
+ifndef REFIT_BUILT
+	$(NEED) rust c
+	cargo rustc --lib --profile dist --crate-type cdylib
+	cargo rustc --lib --profile dist --crate-type staticlib
+endif
+
+dist: build ## the release: shared library, static library, refit.pc, in target/dist/package
+	mkdir -p $(PACKAGE)
+	objcopy --strip-unneeded $(LIBRARIES)/librefit.so $(PACKAGE)/librefit.so.$(VERSION)
+	# One object in which only the symbols of the list are global: two Rust archives side by side would define the same names.
+	objcopy --remove-section=.llvmbc --remove-section=.llvmcmd $(LIBRARIES)/librefit.a $(PACKAGE)/all.a
+	ld -r --force-group-allocation --gc-sections $$(sed 's/^/-u /' tests/c/symbols.txt) --whole-archive $(PACKAGE)/all.a -o $(PACKAGE)/refit.o
+	objcopy --strip-debug --keep-global-symbols=tests/c/symbols.txt $(PACKAGE)/refit.o
+	rm -f $(PACKAGE)/librefit.a
+	ar rcsD $(PACKAGE)/librefit.a $(PACKAGE)/refit.o
+	rm $(PACKAGE)/all.a $(PACKAGE)/refit.o
+
+install: dist ## library, header and refit.pc: make install PREFIX=/usr/local
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(PACKAGE)/librefit.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib
+	ln -sf librefit.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/librefit.so.0
+	ln -sf librefit.so.0 $(DESTDIR)$(PREFIX)/lib/librefit.so
+	install -m 644 $(PACKAGE)/librefit.a $(DESTDIR)$(PREFIX)/lib
+	install -m 644 include/refit.h include/refit.schema.json $(DESTDIR)$(PREFIX)/include
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: refit' \
+	  'Description: Docker images and the containers made from them, managed by hand' 'Version: $(VERSION)' \
+	  'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lrefit' 'Libs.private: -lutil -lrt -lpthread -lm -ldl' \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/refit.pc
+
+go: dist ## the static library where the Go binding looks for it
+	install -D -m 644 $(PACKAGE)/librefit.a bindings/go/lib/$$(go env GOOS)_$$(go env GOARCH)/librefit.a
+
+clean: ## takes the lab down, then everything that was built
+	-cargo run -q -p refit-lab --bin lab -- down
+	cargo clean
+	rm -rf bindings/go/lib
+
+.PHONY: help test test-rust test-c test-go demo matrix lint header schema build dist install go clean

@@ -1,0 +1,179 @@
+package refit
+
+/*
+#include <stdlib.h>
+#include "call.h"
+*/
+import "C"
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/cgo"
+	"strings"
+	"sync/atomic"
+	"unsafe"
+)
+
+// decode takes fields that it does not know, as the documents may grow; the tests put a decoder in its place that does not.
+var decode = json.Unmarshal
+
+// request is one call of the C library in Go's terms.
+type request struct {
+	function   C.enum_refit_go_function
+	name       *string // nil is NULL
+	input      *string
+	options    options
+	onProgress func(Progress) error
+}
+
+// call makes a call that answers a document, which may stand beside an error.
+func call[T any](ctx context.Context, c *Client, q request) (*T, error) {
+	var document *T
+	_, err := c.cross(ctx, q, &document)
+	return document, err
+}
+
+// read makes a call whose document is a list under a key.
+func (c *Client) read(ctx context.Context, q request, document any) error {
+	_, err := c.cross(ctx, q, document)
+	return err
+}
+
+// exists makes a call that answers yes or no.
+func (c *Client) exists(ctx context.Context, q request) (bool, error) {
+	return c.cross(ctx, q, nil)
+}
+
+// cross is the one place where a call goes over to C.
+func (c *Client) cross(ctx context.Context, q request, document any) (exists bool, err error) {
+	op := C.GoString(C.refit_go_name(q.function))
+	if err := ctx.Err(); err != nil {
+		return false, ended(ctx, &Error{Code: CodeCancelled, Op: op, Message: op + " was not begun: " + err.Error()})
+	}
+	args, err := arguments(op, q)
+	defer free(args)
+	if err != nil {
+		return false, err
+	}
+	running, err := c.begin(ctx, op)
+	if err != nil {
+		return false, err
+	}
+	defer running.end()
+	args.handle, args.cancel = c.handle, running.token
+	listener := &listener{onProgress: q.onProgress, call: running}
+	if q.onProgress != nil {
+		handle := cgo.NewHandle(listener)
+		defer handle.Delete()
+		args.listener = C.uintptr_t(handle)
+	}
+
+	code := C.refit_go_run(args)
+	if args.document != nil {
+		text := C.GoString(args.document)
+		C.refit_string_free(args.document)
+		if err := decode([]byte(text), document); err != nil {
+			return false, fmt.Errorf("refit: the document of %s is not understood: %w", op, err)
+		}
+	}
+	if code != C.REFIT_OK {
+		err = ended(ctx, taken(args.error))
+	}
+	return args.exists != 0, listener.result(err)
+}
+
+// arguments are freed with free, beside an error too.
+func arguments(op string, q request) (*C.refit_go_call, error) {
+	args := &C.refit_go_call{function: q.function}
+	settings, err := json.Marshal(q.options)
+	if err != nil {
+		return args, &Error{Code: CodeInvalidArgument, Op: op, Message: "the options cannot be written as JSON: " + err.Error()}
+	}
+	text := string(settings)
+	if q.options == nil {
+		text = ""
+	}
+	for _, argument := range []struct {
+		goes *string
+		to   **C.char
+	}{{&text, &args.options}, {q.name, &args.name}, {q.input, &args.input}} {
+		if argument.goes == nil {
+			continue
+		}
+		if strings.ContainsRune(*argument.goes, 0) {
+			// C would see what stands before it, another name.
+			return args, &Error{Code: CodeInvalidArgument, Op: op, Message: fmt.Sprintf("%q has a NUL in it", *argument.goes)}
+		}
+		*argument.to = C.CString(*argument.goes)
+	}
+	return args, nil
+}
+
+func free(args *C.refit_go_call) {
+	C.free(unsafe.Pointer(args.options))
+	C.free(unsafe.Pointer(args.name))
+	C.free(unsafe.Pointer(args.input))
+}
+
+// taken is the error that C has made, which is freed.
+func taken(failure *C.refit_error) *Error {
+	defer C.refit_error_free(failure)
+	e := &Error{}
+	if err := json.Unmarshal([]byte(C.GoString(C.refit_error_json(failure))), e); err != nil {
+		return &Error{Code: Code(C.refit_error_code(failure)), Message: C.GoString(C.refit_error_message(failure))}
+	}
+	return e
+}
+
+// ended tells in a cancelled call's error who has ended it: nobody but the context and Close fires the token.
+func ended(ctx context.Context, e *Error) *Error {
+	if e.Code != CodeCancelled {
+		return e
+	}
+	if ctx.Err() == nil {
+		e.wrapped = []error{ErrClosed}
+	} else {
+		e.wrapped = []error{ctx.Err(), context.Cause(ctx)}
+	}
+	return e
+}
+
+// running is a call on its way, with the token that ends it.
+type running struct {
+	client *Client
+	token  *C.refit_cancel
+	forget func()
+	// thread is the one on which OnProgress runs now, else 0.
+	thread atomic.Uintptr
+	// abandoned is a call whose OnProgress has left by runtime.Goexit.
+	abandoned bool
+}
+
+// begin registers a call and watches its context, without a goroutine.
+func (c *Client) begin(ctx context.Context, op string) (*running, error) {
+	r := &running{client: c, token: C.refit_cancel_new()}
+	if !c.enter(r) {
+		C.refit_cancel_free(r.token)
+		return nil, &Error{Code: CodeCancelled, Op: op, Message: op + " was not begun: the client is closed", wrapped: []error{ErrClosed}}
+	}
+	fired := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		C.refit_cancel_fire(r.token)
+		close(fired)
+	})
+	r.forget = func() {
+		if !stop() {
+			<-fired
+		}
+	}
+	return r, nil
+}
+
+// end frees the token once nobody can fire it any more.
+func (r *running) end() {
+	r.forget()
+	r.client.leave(r)
+	C.refit_cancel_free(r.token)
+}

@@ -1,0 +1,46 @@
+/* Every function of refit.h that Go calls, by the shape of its arguments. A new call is one word here. */
+#ifndef REFIT_GO_CALL_H
+#define REFIT_GO_CALL_H
+#include <refit.h>
+
+#define REFIT_GO_PLAIN(F) F(refit_engine_info) F(refit_history_list) F(img_list) F(container_list)
+
+#define REFIT_GO_NAMED(F) \
+  F(img_info) F(img_history) F(img_status) F(img_missing) F(img_containers) F(img_check_update) F(img_plan_update) F(img_remove_old) \
+  F(container_status) F(container_info) F(container_start) F(container_stop) F(container_restart) F(container_remove) F(container_wait)
+
+#define REFIT_GO_EXISTS(F) F(img_exists) F(container_exists)
+
+#define REFIT_GO_INPUT(F) F(container_create)
+
+#define REFIT_GO_PROGRESS(F) F(img_check_updates) F(img_pull) F(img_update) F(container_recreate) F(container_recover)
+
+enum refit_go_function {
+#define F(function) REFIT_GO_##function,
+  REFIT_GO_PLAIN(F) REFIT_GO_NAMED(F) REFIT_GO_EXISTS(F) REFIT_GO_INPUT(F) REFIT_GO_PROGRESS(F)
+#undef F
+};
+
+/* The arguments of one call, and its results. */
+typedef struct refit_go_call {
+  enum refit_go_function function;
+  const refit *handle;
+  const char *name; /* an image, a container or a list of images */
+  const char *input;
+  const char *options;
+  uintptr_t listener; /* a cgo.Handle; 0: nobody listens */
+  const refit_cancel *cancel;
+  char *document;
+  int32_t exists;
+  refit_error *error;
+} refit_go_call;
+
+refit_code refit_go_run(refit_go_call *call);
+
+/* "img_pull" */
+const char *refit_go_name(enum refit_go_function function);
+
+/* Which thread this is; never 0. */
+uintptr_t refit_go_thread(void);
+
+#endif

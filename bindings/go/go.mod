@@ -1,0 +1,3 @@
+module github.com/refit-rs/refit/bindings/go
+
+go 1.23

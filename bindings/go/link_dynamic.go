@@ -1,0 +1,6 @@
+//go:build refit_dynamic
+
+package refit
+
+// #cgo pkg-config: refit
+import "C"

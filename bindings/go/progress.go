@@ -1,0 +1,81 @@
+package refit
+
+/*
+#include "call.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"runtime/cgo"
+	"time"
+)
+
+// Progress is one report of a long call: at most ten a second for each layer and for the whole, and every change of its phase.
+//
+// An OnProgress function runs on the goroutine that made the call, before it returns, never twice at once. It may be slow and may use the
+// client. Its error stops the call as a cancelled context would, and comes back from it unchanged; a panic in it does the same.
+type Progress struct {
+	Operation      string // check, pull, recreate, recover, update
+	Subject        string // the image or container that it is about
+	Phase          string // checking, resolving, downloading, extracting, creating, stopping, starting, waiting, removing, rolling_back, done, …
+	Layer          string // the layer in the engine's short form; "" for the whole operation
+	Current        uint64 // bytes, or steps where nothing has a size
+	Total          uint64 // the same in all; 0: unknown
+	BytesPerSecond uint64 // 0: unknown
+	ETA            time.Duration
+	Permille       int // of the whole operation: never goes down, 1000 only at the end of a call that succeeds
+	Step, Steps    int // which of several images or containers, from 1
+}
+
+// listener is an OnProgress function and what came of it.
+type listener struct {
+	onProgress func(Progress) error
+	call       *running
+	err        error
+	panicked   any
+}
+
+//export refitGoProgress
+func refitGoProgress(p *C.refit_progress, handle, thread C.uintptr_t) C.int32_t {
+	l := cgo.Handle(handle).Value().(*listener)
+	report := Progress{
+		Operation: C.GoString(p.operation), Subject: C.GoString(p.subject), Phase: C.GoString(p.phase), Layer: C.GoString(p.layer),
+		Current: uint64(p.current), Total: uint64(p.total), BytesPerSecond: uint64(p.bytes_per_second),
+		ETA: time.Duration(p.eta_seconds) * time.Second, Permille: int(p.permille), Step: int(p.step), Steps: int(p.steps),
+	}
+	l.call.thread.Store(uintptr(thread))
+	defer l.call.thread.Store(0)
+	if l.hear(report) {
+		return 0
+	}
+	return 1
+}
+
+// hear tells whether the call is to go on. A panic must not unwind through the library's frames.
+func (l *listener) hear(report Progress) (goOn bool) {
+	returned := false
+	defer func() {
+		if !returned {
+			l.panicked = recover()
+			l.call.abandoned = l.panicked == nil
+		}
+	}()
+	l.err = l.onProgress(report)
+	returned = true
+	return l.err == nil
+}
+
+// result is the call's own error, or what the listener has stopped it with.
+func (l *listener) result(err error) error {
+	switch {
+	case l.panicked != nil:
+		panic(l.panicked)
+	case l.err == nil:
+		return err
+	case err == nil, errors.Is(err, kind(CodeStopped)):
+		return l.err
+	default:
+		return errors.Join(l.err, err)
+	}
+}

@@ -1,0 +1,137 @@
+package refit
+
+/*
+#include "call.h"
+*/
+import "C"
+
+import (
+	"context"
+	"time"
+)
+
+// RecreateOptions of [Client.Recreate]. What a zero value refuses comes back as an error that names the option.
+type RecreateOptions struct {
+	// StopTimeout is the grace before the old container is killed; negative: none. Default: the container's own.
+	StopTimeout time.Duration
+	// Settle is how long the new container has to keep running before the old one is removed, up to 10 min; negative: not at all. Default: 3 s.
+	Settle time.Duration
+	// HealthTimeout is how long a container with a healthcheck may be starting; negative: do not wait. Default: 60 s.
+	HealthTimeout time.Duration
+	// RecreateDependents recreates those too that hold the container by its id.
+	RecreateDependents bool
+	// AllowPaused recreates a paused container, which loses its frozen memory.
+	AllowPaused bool
+	// AllowAutoRemove recreates a --rm container, which is lost when the engine restarts in the middle.
+	AllowAutoRemove bool
+	// AllowPinned recreates a container that was created from an image id, from the same image.
+	AllowPinned bool
+	// AllowLossy recreates where the engine does not tell everything that a container was created with (Podman).
+	AllowLossy bool
+	// RecoverFirst repairs what an interrupted run has left, as [Client.Recover] does.
+	RecoverFirst bool
+	// Hooks run in the container.
+	Hooks Hooks
+	// Actor is who asks for it, for the history.
+	Actor   string
+	Timeout time.Duration
+	// OnProgress is told of every step.
+	OnProgress func(Progress) error
+}
+
+// Hooks are commands, each as its arguments.
+type Hooks struct {
+	Before []string // in the old container before it is stopped, when it runs; a failure ends the recreation with nothing changed
+	After  []string // in the new container once it is settled, when it runs; a failure puts the old one back
+}
+
+// Recreation is what became of one container.
+type Recreation struct {
+	Container            string                `json:"container"`
+	Result               string                `json:"result"` // recreated, rolled_back, rollback_failed, refused, failed (the old one was not stopped), not_attempted
+	OldID                string                `json:"old_id"`
+	NewID                *string               `json:"new_id"`
+	Image                string                `json:"image"`
+	OldImageID           *string               `json:"old_image_id"`
+	NewImageID           *string               `json:"new_image_id"`
+	State                *string               `json:"state"`
+	DowntimeMS           *int64                `json:"downtime_ms"` // by the engine's clock; nil where it did not run
+	Changes              []Change              `json:"changes"`
+	Warnings             []Warning             `json:"warnings"`
+	Dependents           []DependentRecreation `json:"dependents"`
+	WritableLayerChanges *int64                `json:"writable_layer_changes"` // files outside of volumes, which are not kept
+	OldLeft              bool                  `json:"old_left"`               // the old container stands beside the new one: [Client.Recover]
+	LogsTail             *string               `json:"logs_tail"`              // the last words of a new container that failed
+	Error                *Error                `json:"error"`
+	ElapsedMS            int64                 `json:"elapsed_ms"`
+}
+
+// Change is a field of the container's inspect that differs, and why.
+type Change struct {
+	Field   string `json:"field"`
+	Before  any    `json:"before"`
+	After   any    `json:"after"`
+	Because string `json:"because"`
+}
+
+// Warning is something to know.
+type Warning struct {
+	Code      string  `json:"code"`
+	Container *string `json:"container"`
+	Message   string  `json:"message"`
+}
+
+// DependentRecreation is what became of a container that held another by its id.
+type DependentRecreation struct {
+	Container string `json:"container"`
+	Result    string `json:"result"`
+	Error     *Error `json:"error"`
+}
+
+// RecoverOptions of [Client.Recover].
+type RecoverOptions struct {
+	DryRun  bool   // tell what would be done
+	Force   bool   // do not wait for the other run's lease to end
+	Actor   string // who asks for it, for the history
+	Timeout time.Duration
+	// OnProgress is told of every step.
+	OnProgress func(Progress) error
+}
+
+// Recovery is what interrupted recreations had left.
+type Recovery struct {
+	Found []Recovered `json:"found"`
+}
+
+// Recovered is one interrupted recreation.
+type Recovered struct {
+	Container string `json:"container"`
+	Situation string `json:"situation"`
+	Action    string `json:"action"` // finished, undone, removed_old, busy, foreign, would_finish, would_undo
+	Error     *Error `json:"error"`
+}
+
+// Recreate replaces a container by a new one made from the image that its reference names now, with its whole configuration, networks and
+// volumes; running again if it ran. Nothing is pulled. A failure puts everything back: [ErrRolledBack], with the report.
+func (c *Client) Recreate(ctx context.Context, container string, o RecreateOptions) (*Recreation, error) {
+	q := request{function: C.REFIT_GO_container_recreate, name: &container, options: o.json(), onProgress: o.OnProgress}
+	return call[Recreation](ctx, c, q)
+}
+
+// Recover finishes or undoes what an interrupted recreation left, of one container or, for "", of all.
+func (c *Client) Recover(ctx context.Context, container string, o RecoverOptions) (*Recovery, error) {
+	settings := options{}.flag("dry_run", o.DryRun).flag("force", o.Force).text("actor", o.Actor).seconds("timeout_s", o.Timeout)
+	q := request{function: C.REFIT_GO_container_recover, options: settings, onProgress: o.OnProgress}
+	if container != "" {
+		q.name = &container
+	}
+	return call[Recovery](ctx, c, q)
+}
+
+func (o RecreateOptions) json() options {
+	hooks := options{}.texts("before", o.Hooks.Before).texts("after", o.Hooks.After)
+	return options{}.seconds("stop_timeout_s", o.StopTimeout).seconds("settle_s", o.Settle).seconds("health_timeout_s", o.HealthTimeout).
+		flag("recreate_dependents", o.RecreateDependents).flag("allow_paused", o.AllowPaused).flag("allow_auto_remove", o.AllowAutoRemove).
+		flag("allow_pinned", o.AllowPinned).flag("allow_lossy", o.AllowLossy).flag("recover_first", o.RecoverFirst).nested("hooks", hooks).
+		text("actor", o.Actor).seconds("timeout_s", o.Timeout)
+}

@@ -1,0 +1,7 @@
+module github.com/refit-rs/refit/examples/go/check
+
+go 1.23
+
+require github.com/refit-rs/refit/bindings/go v0.0.0
+
+replace github.com/refit-rs/refit/bindings/go => ../../../bindings/go

@@ -1,0 +1,154 @@
+//! Many images side by side: by registry, so that a slow one delays nobody else.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::judge::Checks;
+use super::local::Locals;
+use super::{Check, CheckList, CheckOptions, report};
+use crate::call::Call;
+use crate::image::platform::Platform;
+use crate::reference::Reference;
+use crate::registry::EngineRegistries;
+use crate::{Error, Failure, Outcome, Progress, Refit, Result};
+
+/// As many of one registry's images are begun; its own limit lets fewer go on at first.
+const BEGUN: usize = 16;
+
+/// Checks one image; an error comes with its check.
+pub(super) async fn one(refit: &Refit, call: &Call, image: &str, options: &CheckOptions) -> Outcome<Check> {
+    let platform = platform(options)?;
+    call.report(Progress::whole("check", image, "checking", 0));
+    let work = async {
+        match prepare(refit, Some(1), options, platform).await {
+            Ok(checks) => checks.check(image).await,
+            Err(error) => match Reference::parse(image) {
+                Ok(_) => report::engine_failed(image, &error),
+                Err(invalid) => report::invalid(image, invalid),
+            },
+        }
+    };
+    let check = tokio::select! {
+        biased;
+        interrupt = call.interrupted() => report::ended(image, &interrupt.error()),
+        check = work => check,
+    };
+    match check.error.clone() {
+        None => {
+            call.report(Progress::whole("check", image, "done", 1000));
+            Ok(check)
+        }
+        Some(error) => Err(Failure::with_report(error, check)),
+    }
+}
+
+/// Checks many; `None`: all that have a tag.
+pub(super) async fn many(refit: &Refit, call: &Call, images: Option<Vec<String>>, options: &CheckOptions) -> Outcome<CheckList> {
+    let begun = Instant::now();
+    let platform = platform(options)?;
+    let wanted = images.as_ref().map(Vec::len);
+    let prepared = tokio::select! {
+        biased;
+        interrupt = call.interrupted() => {
+            let error = interrupt.error();
+            let ended = images.unwrap_or_default().iter().map(|image| report::ended(image, &error)).collect();
+            return Err(Failure::with_report(error, list(ended, begun)));
+        }
+        prepared = prepare(refit, wanted, options, platform) => prepared,
+    };
+    let (checks, images) = match (prepared, images) {
+        (Ok(checks), images) => {
+            let images = images.unwrap_or_else(|| checks.locals.tags());
+            (checks, images)
+        }
+        (Err(error), Some(images)) => return Ok(list(images.iter().map(|image| without_engine(image, &error)).collect(), begun)),
+        (Err(error), None) => return Err(error.into()),
+    };
+    let done = Mutex::new(vec![None; images.len()]);
+    let interrupt = tokio::select! {
+        biased;
+        interrupt = call.interrupted() => Some(interrupt.error()),
+        () = run(&checks, call, &images, &done) => None,
+    };
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match interrupt {
+        None => {
+            call.report(Progress { step: images.len() as u32, steps: images.len() as u32, ..Progress::whole("check", "", "done", 1000) });
+            Ok(list(done.into_iter().flatten().collect(), begun))
+        }
+        Some(error) => {
+            let whole = done.into_iter().zip(&images).map(|(check, image)| check.unwrap_or_else(|| report::ended(image, &error)));
+            let list = list(whole.collect(), begun);
+            Err(Failure::with_report(error, list))
+        }
+    }
+}
+
+fn platform(options: &CheckOptions) -> Result<Option<Platform>> {
+    options.platform.as_deref().map(Platform::parse).transpose()
+}
+
+async fn prepare<'a>(refit: &'a Refit, wanted: Option<usize>, options: &CheckOptions, platform: Option<Platform>) -> Result<Checks<'a>> {
+    let shared = &refit.shared;
+    let locals = Locals::read(&shared.engine, wanted).await?;
+    let facts = shared.engine.facts().await?;
+    let registries = EngineRegistries { mirrors: facts.mirrors, insecure: facts.insecure_registries };
+    let session = shared.registries.session(Some(registries));
+    Ok(Checks::new(refit, session, locals, options.via.unwrap_or(shared.options.check_via), platform))
+}
+
+async fn run(checks: &Checks<'_>, call: &Call, images: &[String], done: &Mutex<Vec<Option<Check>>>) {
+    let mut queues: BTreeMap<String, VecDeque<usize>> = BTreeMap::new();
+    for (number, image) in images.iter().enumerate() {
+        let registry = Reference::parse(image).map(|reference| reference.registry().to_owned()).unwrap_or_default();
+        queues.entry(registry).or_default().push_back(number);
+    }
+    let queues: Vec<Mutex<VecDeque<usize>>> = queues.into_values().map(Mutex::new).collect();
+    let workers = FuturesUnordered::new();
+    for queue in &queues {
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let count = queue.lock().unwrap_or_else(PoisonError::into_inner).len().min(BEGUN);
+        for _ in 0..count {
+            workers.push(async move {
+                while let Some(number) = next() {
+                    let check = checks.check(&images[number]).await;
+                    put(done, call, number, check);
+                }
+            });
+        }
+    }
+    workers.collect::<()>().await;
+}
+
+fn put(done: &Mutex<Vec<Option<Check>>>, call: &Call, number: usize, check: Check) {
+    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+    let image = check.image.clone();
+    done[number] = Some(check);
+    let (ready, steps) = (done.iter().flatten().count(), done.len());
+    drop(done);
+    let permille = (ready * 999 / steps.max(1)) as u32;
+    let (current, total) = (ready as u64, Some(steps as u64));
+    call.report(Progress {
+        current,
+        total,
+        step: ready as u32,
+        steps: steps as u32,
+        ..Progress::whole("check", image, "checking", permille)
+    });
+}
+
+fn list(images: Vec<Check>, begun: Instant) -> CheckList {
+    let requests = images.iter().map(|check| u64::from(check.requests)).sum();
+    CheckList { images, requests, elapsed_ms: begun.elapsed().as_millis() as u64 }
+}
+
+fn without_engine(image: &str, error: &Error) -> Check {
+    match Reference::parse(image) {
+        Ok(_) => report::engine_failed(image, error),
+        Err(invalid) => report::invalid(image, invalid),
+    }
+}

@@ -1,0 +1,52 @@
+//! Whose turn comes when: one that others hold by its id comes before them.
+
+/// A container of the update, and those that hold it.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Held {
+    pub(super) id: String,
+    pub(super) dependents: Vec<String>,
+}
+
+/// The turn of each: 0 for those that hold none of the others.
+pub(super) fn of(containers: &[Held]) -> Vec<u32> {
+    let mut turns = vec![0; containers.len()];
+    // The longest chain has as many links as there are containers; a cycle cannot be built on an engine, and ends here all the same.
+    for _ in 0..containers.len() {
+        let mut settled = true;
+        for provider in 0..containers.len() {
+            for dependent in 0..containers.len() {
+                let holds = provider != dependent && containers[provider].dependents.contains(&containers[dependent].id);
+                if holds && turns[dependent] <= turns[provider] && turns[provider] < containers.len() as u32 {
+                    turns[dependent] = turns[provider] + 1;
+                    settled = false;
+                }
+            }
+        }
+        if settled {
+            break;
+        }
+    }
+    turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(id: &str, dependents: &[&str]) -> Held {
+        Held { id: id.into(), dependents: dependents.iter().map(|one| (*one).to_owned()).collect() }
+    }
+
+    #[test]
+    fn a_provider_comes_before_those_that_hold_it() {
+        assert_eq!(of(&[]), [0_u32; 0]);
+        assert_eq!(of(&[held("a", &[]), held("b", &[])]), [0, 0]);
+        assert_eq!(of(&[held("c", &[]), held("b", &["c"]), held("a", &["b", "c"]), held("d", &[])]), [2, 1, 0, 0]);
+        assert_eq!(of(&[held("a", &["foreign"])]), [0]);
+    }
+
+    #[test]
+    fn a_cycle_ends() {
+        assert_eq!(of(&[held("a", &["b"]), held("b", &["a"])]).len(), 2);
+    }
+}

@@ -1,0 +1,115 @@
+//! What the image gives and what the user gave.
+
+use serde_json::{Value, json};
+
+use crate::case::{LOOP, Moving, assert_has, plain, v1, v2, volume_at};
+
+fn environment(container: &Value) -> Vec<&str> {
+    container["Config"]["Env"].as_array().unwrap().iter().filter_map(Value::as_str).filter(|entry| !entry.starts_with("PATH=")).collect()
+}
+
+#[test]
+fn r01_everything_follows_the_image() {
+    let moving = Moving::versions("r01");
+    let before = moving.run(json!({}));
+    let after = moving.recreate();
+    assert_eq!(environment(&after), ["A=2", "C=new", "COMMON=same"]);
+    assert_has(
+        &after,
+        json!({"Config": {
+            "User": "1001", "StopSignal": "SIGUSR2", "Entrypoint": ["/bin/sh", "-c"], "Cmd": [format!("{LOOP} # v2")],
+            "ExposedPorts": {"90/tcp": {}}, "Healthcheck": {"Test": ["CMD-SHELL", "/bin/true-v2"], "Interval": 2_000_000_000, "Retries": 4},
+        }}),
+    );
+    assert_eq!(after["Config"]["WorkingDir"].as_str().unwrap().trim_end_matches('/'), "/w2");
+    assert_eq!(after["Config"]["ExposedPorts"].as_object().unwrap().len(), 1);
+    let labels = after["Config"]["Labels"].as_object().unwrap();
+    assert_eq!((&labels["l1"], &labels["lnew"], labels.get("lold")), (&json!("two"), &json!("y"), None));
+    assert_eq!(volume_at(&after, "/data"), volume_at(&before, "/data"));
+    assert!(!volume_at(&after, "/data2").is_empty());
+    assert_eq!(moving.exec("cat /data/seed"), "1");
+}
+
+#[test]
+fn r02_r04_variables_and_labels_of_the_user_stay() {
+    let moving = Moving::versions("r02");
+    moving.run(json!({"Env": ["A=9", "MINE=1", "COMMON=same", "EMPTY="], "Labels": {"l1": "mine", "own": "1", "lsame": "s"}}));
+    let after = moving.recreate();
+    let mut found = environment(&after);
+    found.sort_unstable();
+    assert_eq!(found, ["A=9", "C=new", "COMMON=same", "EMPTY=", "MINE=1"]);
+    assert_eq!(after["Config"]["Labels"], json!({"l1": "mine", "own": "1", "lsame": "s", "lnew": "y", "refit-lab": "1"}));
+}
+
+#[test]
+fn r03_variables_that_the_user_removed_stay_removed() {
+    let moving = Moving::versions("r03");
+    moving.run(json!({"Env": ["B", "A=7", "C"]}));
+    assert_eq!(environment(&moving.recreate()), ["B", "A=7", "C", "COMMON=same"]);
+}
+
+#[test]
+fn r05_user_folder_and_signal_of_the_user_stay() {
+    let moving = Moving::versions("r05");
+    moving.run(json!({"User": "7:8", "WorkingDir": "/zz", "StopSignal": "SIGTERM"}));
+    assert_has(&moving.recreate(), json!({"Config": {"User": "7:8", "WorkingDir": "/zz", "StopSignal": "SIGTERM"}}));
+}
+
+#[test]
+fn r06_a_folder_that_the_image_writes_with_a_slash_is_still_the_images() {
+    let moving = Moving::versions("r06");
+    moving.run(json!({"User": "7"}));
+    let after = moving.recreate();
+    assert_eq!(after["Config"]["User"], "7");
+    assert_eq!(after["Config"]["WorkingDir"].as_str().unwrap().trim_end_matches('/'), "/w2");
+}
+
+/// Entrypoint and command of a container made so, after the recreation.
+fn commands(what: &str, entrypoint: Value, command: Value, runs: bool) -> (Value, Value) {
+    let moving = Moving::versions(what);
+    let body = json!({"Entrypoint": entrypoint, "Cmd": command});
+    if runs {
+        moving.run(body)
+    } else {
+        moving.create(body)
+    };
+    let config = moving.recreate()["Config"].clone();
+    (config["Entrypoint"].clone(), config["Cmd"].clone())
+}
+
+#[test]
+fn r07_to_r11_entrypoint_and_command_are_one_decision() {
+    let shell = json!(["/bin/sh", "-c"]);
+    let mine = json!([format!("{LOOP} # mine")]);
+    let of_new = json!([format!("{LOOP} # v2")]);
+    assert_eq!(commands("r07", Value::Null, mine.clone(), true), (shell.clone(), mine));
+    assert_eq!(commands("r08", json!(["/bin/busybox"]), Value::Null, false), (json!(["/bin/busybox"]), Value::Null));
+    assert_eq!(commands("r09", shell.clone(), Value::Null, false), (shell, Value::Null), "the image's command was cancelled");
+    let sleep = json!(["/bin/sleep", "1000000"]);
+    assert_eq!(commands("r10", json!([""]), sleep.clone(), true), (Value::Null, sleep));
+    assert_eq!(commands("r11", json!([]), Value::Null, false), (json!([]), of_new));
+}
+
+#[test]
+fn r12_r13_the_healthcheck_follows_a_field_at_a_time() {
+    let moving = Moving::versions("r12");
+    moving.run(json!({"Healthcheck": {"Interval": 7_000_000_000_u64}}));
+    let expected = json!({"Test": ["CMD-SHELL", "/bin/true-v2"], "Interval": 7_000_000_000_u64, "Retries": 4});
+    assert_eq!(moving.recreate()["Config"]["Healthcheck"], expected);
+
+    let moving = Moving::versions("r13");
+    moving.run(json!({"Healthcheck": {"Test": ["NONE"]}}));
+    let after = moving.recreate();
+    assert_eq!(after["Config"]["Healthcheck"]["Test"], json!(["NONE"]));
+    assert!(after["State"]["Health"].is_null());
+}
+
+#[test]
+fn r14_a_healthcheck_that_comes_and_one_that_goes() {
+    let moving = Moving::new("r14", plain("1"), v2());
+    moving.run(json!({}));
+    assert_eq!(moving.recreate()["Config"]["Healthcheck"]["Retries"], 4);
+    let moving = Moving::new("r14-gone", v1(), plain("2"));
+    moving.run(json!({}));
+    assert!(moving.recreate()["Config"]["Healthcheck"].is_null());
+}

@@ -1,0 +1,118 @@
+//! Limits, devices, logs, policies: everything that is the machine's matter.
+
+use serde_json::{Value, json};
+
+use crate::case::{LOOP, Moving, assert_has, options, plain};
+use refit_lab::Image;
+
+/// Each field of the body is there afterwards.
+fn stays(what: &str, body: Value, runs: bool) -> Value {
+    let moving = Moving::plain(what);
+    if runs {
+        moving.run(body.clone())
+    } else {
+        moving.create(body.clone())
+    };
+    let after = moving.recreate();
+    assert_has(&after, json!({"HostConfig": body["HostConfig"]}));
+    after
+}
+
+#[test]
+fn r45_limits() {
+    stays(
+        "r45",
+        json!({"HostConfig": {
+            "Memory": 67_108_864, "MemorySwap": -1, "MemoryReservation": 33_554_432, "NanoCpus": 500_000_000, "PidsLimit": 100,
+            "Ulimits": [{"Name": "nofile", "Soft": 1000, "Hard": 2000}, {"Name": "core", "Soft": 0, "Hard": 0}], "ShmSize": 83_886_080,
+            "OomScoreAdj": 200, "CpusetCpus": "0", "CpuShares": 512,
+        }}),
+        true,
+    );
+}
+
+#[test]
+fn r45_limits_that_were_updated() {
+    let moving = Moving::plain("r45-update");
+    moving.run(json!({"HostConfig": {"CpuQuota": 50000, "CpuPeriod": 100_000}}));
+    let policy = json!({"Name": "on-failure", "MaximumRetryCount": 2});
+    let update = json!({"Memory": 83_886_080, "MemorySwap": 104_857_600, "RestartPolicy": policy});
+    moving.engine().post(&format!("/containers/{}/update", moving.name()), &update);
+    let after = moving.recreate();
+    assert_has(
+        &after,
+        json!({"HostConfig": {"CpuQuota": 50000, "Memory": 83_886_080, "MemorySwap": 104_857_600, "RestartPolicy": policy}}),
+    );
+}
+
+#[test]
+fn r46_lists_that_are_empty_and_lists_that_are_not_there() {
+    let after = stays("r46", json!({"HostConfig": {"MaskedPaths": [], "ReadonlyPaths": ["/proc/bus"]}}), true);
+    assert_eq!(after["HostConfig"]["MaskedPaths"], json!([]));
+    stays(
+        "r46-caps",
+        json!({"HostConfig": {
+            "CapAdd": ["CAP_NET_ADMIN"], "CapDrop": ["CAP_MKNOD"], "SecurityOpt": ["no-new-privileges"], "ReadonlyRootfs": true, "GroupAdd": ["7"],
+        }}),
+        true,
+    );
+}
+
+#[test]
+fn r47_privileged() {
+    let body = json!({"HostConfig": {"Privileged": true, "IpcMode": "host", "PidMode": "host", "CgroupnsMode": "host"}});
+    let moving = Moving::plain("r47");
+    let before = moving.create(body);
+    let after = moving.recreate();
+    assert_eq!(after["HostConfig"]["MaskedPaths"], Value::Null);
+    assert_eq!(after["HostConfig"]["SecurityOpt"], before["HostConfig"]["SecurityOpt"]);
+}
+
+#[test]
+fn r48_terminal_logs_names_and_devices() {
+    let moving = Moving::plain("r48");
+    let config = json!({"Tty": true, "OpenStdin": true, "StopTimeout": 3});
+    let host_config = json!({
+        "Init": true, "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "tag": "{{.Name}}"}}, "Dns": ["9.9.9.9"],
+        "DnsSearch": ["ex.org"], "DnsOptions": ["ndots:2"], "ExtraHosts": ["h:1.2.3.4", "gw:host-gateway"], "ContainerIDFile": "f", "Runtime": "runc",
+        "CgroupParent": "/rcp", "Sysctls": {"net.core.somaxconn": "99"}, "DeviceCgroupRules": ["c 1:3 r"], "Tmpfs": {"/run": ""},
+        "Devices": [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/xnull", "CgroupPermissions": "rw"}],
+    });
+    let mut body = config.clone();
+    body["HostConfig"] = host_config.clone();
+    moving.run(body);
+    let after = moving.recreate();
+    assert_has(&after, json!({"Config": config, "HostConfig": host_config}));
+    // The driver freezes the name at start: the name of the container must be its own by then.
+    let log = std::fs::read_to_string(after["LogPath"].as_str().unwrap());
+    assert!(log.is_ok() || !moving.case.lab.own_engine, "{log:?}");
+    if let Ok(log) = log {
+        assert!(log.contains(&format!(r#""tag":"{}""#, moving.name())) && !log.contains(".refit-"), "{log}");
+    }
+}
+
+#[test]
+fn r49_a_crash_loop_is_ended_by_a_good_image() {
+    let moving = Moving::new("r49", Image::new().cmd(["sh", "-c", "exit 3"]), plain("2"));
+    moving.run(json!({"HostConfig": {"RestartPolicy": {"Name": "always"}}}));
+    moving.engine().wait_status(moving.name(), "restarting", crate::recreation::LIMIT);
+    moving.move_on();
+    moving.try_recreate(options()).unwrap();
+    let after = moving.inspect();
+    assert_has(&after, json!({"RestartCount": 0, "State": {"Status": "running"}, "HostConfig": {"RestartPolicy": {"Name": "always"}}}));
+}
+
+#[test]
+fn r50_a_stopped_container_and_one_that_never_ran_are_not_started() {
+    for runs in [true, false] {
+        let moving = Moving::plain(if runs { "r50-stopped" } else { "r50-created" });
+        let body = json!({"Cmd": ["sh", "-c", LOOP], "Volumes": {"/anon": {}}});
+        if runs {
+            moving.run(body);
+            moving.stop();
+        } else {
+            moving.create(body);
+        }
+        assert_eq!(moving.recreate()["State"]["Status"], "created");
+    }
+}

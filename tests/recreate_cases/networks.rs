@@ -1,0 +1,178 @@
+//! Networks, addresses, aliases and links.
+
+use serde_json::{Value, json};
+
+use crate::case::{Moving, assert_has, options};
+
+fn endpoint<'a>(container: &'a Value, network: &str) -> &'a Value {
+    &container["NetworkSettings"]["Networks"][network]
+}
+
+fn names(container: &Value) -> Vec<String> {
+    container["NetworkSettings"]["Networks"].as_object().unwrap().keys().cloned().collect()
+}
+
+fn connect(moving: &Moving, network: &str, endpoint: Value) {
+    moving.engine().post(&format!("/networks/{network}/connect"), &json!({"Container": moving.name(), "EndpointConfig": endpoint}));
+}
+
+fn disconnect(moving: &Moving, network: &str) {
+    moving.engine().post(&format!("/networks/{network}/disconnect"), &json!({"Container": moving.name()}));
+}
+
+#[test]
+fn r26_address_aliases_and_port_stay() {
+    let moving = Moving::plain("r26");
+    let net = moving.case.subnet("n1");
+    moving.run(json!({
+        "ExposedPorts": {"80/tcp": {}},
+        "HostConfig": {"NetworkMode": net.name, "PortBindings": {"80/tcp": [{"HostPort": "18126"}]}},
+        "NetworkingConfig": {"EndpointsConfig": {net.name.as_str(): {"IPAMConfig": {"IPv4Address": net.address}, "Aliases": ["a1", "a2"]}}},
+    }));
+    let after = moving.recreate();
+    assert_eq!(endpoint(&after, &net.name)["IPAddress"], net.address.as_str());
+    assert_eq!(after["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"], "18126");
+}
+
+#[test]
+fn r27_several_networks_each_with_its_own() {
+    let moving = Moving::plain("r27");
+    let (net1, net2, net3) = (moving.case.subnet("n1"), moving.case.scope.network("n2"), moving.case.scope.network("n3"));
+    moving.run(json!({"HostConfig": {"NetworkMode": net2}, "NetworkingConfig": {"EndpointsConfig": {net2.as_str(): {"Aliases": ["m"]}}}}));
+    connect(&moving, &net1.name, json!({"IPAMConfig": {"IPv4Address": net1.address}, "Aliases": ["x1"]}));
+    connect(&moving, &net3, json!({"Aliases": ["x3", "y3"]}));
+    let after = moving.recreate();
+    assert_eq!(after["HostConfig"]["NetworkMode"], net2.as_str());
+    assert_eq!(endpoint(&after, &net1.name)["IPAddress"], net1.address.as_str());
+    for network in [&net1.name, &net2, &net3] {
+        assert!(!endpoint(&after, network)["IPAddress"].as_str().unwrap().is_empty(), "{network}");
+    }
+}
+
+#[test]
+fn r28_both_kinds_of_addresses() {
+    let moving = Moving::plain("r28");
+    let net = moving.other("n1");
+    let ipam = json!({"Config": [{"Subnet": "10.84.28.0/24"}, {"Subnet": "fd00:84:28::/64"}]});
+    moving.engine().post("/networks/create", &json!({"Name": net, "EnableIPv6": true, "IPAM": ipam, "Labels": {"refit-lab": "1"}}));
+    let addresses = json!({"IPv4Address": "10.84.28.5", "IPv6Address": "fd00:84:28::5"});
+    moving.run(json!({
+        "HostConfig": {"NetworkMode": net}, "NetworkingConfig": {"EndpointsConfig": {net.as_str(): {"IPAMConfig": addresses}}},
+    }));
+    let after = moving.recreate();
+    assert_has(endpoint(&after, &net), json!({"IPAddress": "10.84.28.5", "GlobalIPv6Address": "fd00:84:28::5"}));
+}
+
+#[test]
+fn r29_a_configured_mac_address_stays_running_or_stopped() {
+    let moving = Moving::plain("r29");
+    let net = moving.case.scope.network("n1");
+    let mac = "02:00:00:00:00:29";
+    let body = if moving.api() < (1, 44) {
+        json!({"MacAddress": mac, "HostConfig": {"NetworkMode": net}})
+    } else {
+        json!({"HostConfig": {"NetworkMode": net}, "NetworkingConfig": {"EndpointsConfig": {net.as_str(): {"MacAddress": mac}}}})
+    };
+    moving.run(body);
+    assert_eq!(endpoint(&moving.recreate(), &net)["MacAddress"], mac);
+    moving.stop();
+    moving.recreate_as_it_is(options());
+    assert_eq!(endpoint(&moving.start(), &net)["MacAddress"], mac);
+}
+
+#[test]
+fn r30_an_address_of_the_engine_is_not_pinned() {
+    let moving = Moving::plain("r30");
+    let net = moving.case.subnet("n1");
+    let before = moving.run(json!({"HostConfig": {"NetworkMode": net.name}}));
+    let had = endpoint(&before, &net.name).clone();
+    moving.stop();
+    moving.run_other(
+        "taker",
+        json!({
+            "HostConfig": {"NetworkMode": net.name},
+            "NetworkingConfig": {"EndpointsConfig": {net.name.as_str(): {"IPAMConfig": {"IPv4Address": had["IPAddress"]}}}},
+        }),
+    );
+    moving.recreate();
+    let after = moving.start();
+    assert_ne!(endpoint(&after, &net.name)["IPAddress"], had["IPAddress"]);
+    assert_ne!(endpoint(&after, &net.name)["MacAddress"], had["MacAddress"]);
+}
+
+#[test]
+fn r31_r32_networks_that_were_left_are_not_joined_again() {
+    let moving = Moving::plain("r31");
+    let (net1, net2) = (moving.case.scope.network("n1"), moving.case.scope.network("n2"));
+    moving.run(json!({"HostConfig": {"NetworkMode": net1}}));
+    connect(&moving, &net2, json!({}));
+    disconnect(&moving, &net1);
+    let after = moving.recreate();
+    assert_eq!((names(&after), &after["HostConfig"]["NetworkMode"]), (vec![net2], &json!(net1)));
+
+    let moving = Moving::plain("r32");
+    moving.run(json!({}));
+    disconnect(&moving, "bridge");
+    assert!(names(&moving.recreate()).is_empty());
+
+    let moving = Moving::plain("r32-none");
+    let net = moving.case.scope.network("n1");
+    moving.run(json!({"HostConfig": {"NetworkMode": "none"}}));
+    disconnect(&moving, "none");
+    connect(&moving, &net, json!({}));
+    assert_eq!(names(&moving.recreate()), [net.as_str()]);
+    disconnect(&moving, &net);
+    assert!(names(&moving.recreate_as_it_is(options())).is_empty());
+}
+
+#[test]
+fn r33_a_network_asked_for_by_the_beginning_of_its_id() {
+    let moving = Moving::plain("r33");
+    let net = moving.case.subnet("n1");
+    let id = moving.engine().get(&format!("/networks/{}", net.name))["Id"].as_str().unwrap()[..12].to_owned();
+    moving.run(json!({
+        "HostConfig": {"NetworkMode": id},
+        "NetworkingConfig": {"EndpointsConfig": {id.as_str(): {"IPAMConfig": {"IPv4Address": net.address}, "Aliases": ["al"]}}},
+    }));
+    assert_eq!(endpoint(&moving.recreate(), &net.name)["IPAddress"], net.address.as_str());
+    assert_eq!(endpoint(&moving.recreate_as_it_is(options()), &net.name)["IPAddress"], net.address.as_str());
+}
+
+#[test]
+fn r34_a_network_that_was_made_again_is_joined() {
+    let moving = Moving::plain("r34");
+    let net = moving.case.scope.network("n1");
+    moving.run(json!({"HostConfig": {"NetworkMode": net}}));
+    moving.stop();
+    moving.engine().delete(&format!("/networks/{net}"));
+    moving.case.scope.network("n1");
+    let id = moving.engine().get(&format!("/networks/{net}"))["Id"].clone();
+    moving.recreate();
+    assert_eq!(endpoint(&moving.start(), &net)["NetworkID"], id);
+}
+
+#[test]
+fn r35_a_link_of_the_default_bridge_keeps_its_alias_and_no_temporary_name() {
+    let moving = Moving::plain("r35");
+    moving.run_other("db", json!({}));
+    moving.run(json!({"HostConfig": {"Links": [format!("{}:database", moving.other("db"))]}}));
+    moving.recreate();
+    moving.engine().post(&format!("/containers/{}/restart?t=0", moving.name()), &Value::Null);
+    assert_eq!(moving.inspect()["HostConfig"]["Links"], json!([format!("/{}:/{}/database", moving.other("db"), moving.name())]));
+}
+
+#[test]
+fn r36_r37_links_and_options_of_an_endpoint_stay() {
+    let moving = Moving::plain("r36");
+    let (net1, net2) = (moving.case.scope.network("n1"), moving.case.scope.network("n2"));
+    moving.run_other("db", json!({"HostConfig": {"NetworkMode": net1}}));
+    let link = format!("{}:dd", moving.other("db"));
+    moving.run(json!({
+        "HostConfig": {"NetworkMode": net1},
+        "NetworkingConfig": {"EndpointsConfig": {net1.as_str(): {"Links": [link], "DriverOpts": {"com.example.a": "b"}}}},
+    }));
+    connect(&moving, &net2, json!({"DriverOpts": {"com.example.c": "d"}}));
+    let after = moving.recreate();
+    assert_has(endpoint(&after, &net1), json!({"Links": [link], "DriverOpts": {"com.example.a": "b"}}));
+    assert_has(endpoint(&after, &net2), json!({"DriverOpts": {"com.example.c": "d"}}));
+}

@@ -1,0 +1,51 @@
+//! Ports.
+
+use serde_json::{Value, json};
+
+use crate::case::{Moving, assert_has};
+
+fn published(container: &Value) -> Vec<String> {
+    let ports = container["NetworkSettings"]["Ports"].as_object().unwrap();
+    let mut published: Vec<String> = ports.iter().filter(|(_, hosts)| !hosts.is_null()).map(|(port, _)| port.clone()).collect();
+    published.sort();
+    published
+}
+
+#[test]
+fn r15_a_port_stays_published_when_the_image_exposes_it_no_longer() {
+    let moving = Moving::versions("r15");
+    let bindings = json!({"80/tcp": [{"HostPort": "18080"}], "90/tcp": [{"HostPort": "18082"}]});
+    moving.run(json!({"ExposedPorts": {"80/tcp": {}, "90/tcp": {}}, "HostConfig": {"PortBindings": bindings}}));
+    let after = moving.recreate();
+    assert_has(&after["NetworkSettings"]["Ports"]["80/tcp"][0], json!({"HostPort": "18080"}));
+    assert_eq!(published(&after), ["80/tcp", "90/tcp"]);
+    assert_eq!(after["Config"]["ExposedPorts"], json!({"80/tcp": {}, "90/tcp": {}}));
+}
+
+#[test]
+fn r16_all_ports_are_those_of_the_new_image() {
+    let moving = Moving::versions("r16");
+    moving.run(json!({"HostConfig": {"PublishAllPorts": true}}));
+    assert_eq!(published(&moving.recreate()), ["90/tcp"]);
+}
+
+#[test]
+fn r17_random_ports_stay_random() {
+    let moving = Moving::versions("r17");
+    let bindings = json!({"80/tcp": [{"HostPort": ""}], "81/udp": [{"HostIp": "127.0.0.1", "HostPort": ""}], "91/tcp": [{"HostIp": "127.0.0.1", "HostPort": "0"}]});
+    let exposed = json!({"80/tcp": {}, "81/udp": {}, "91/tcp": {}});
+    let before = moving.run(json!({"ExposedPorts": exposed, "HostConfig": {"PortBindings": bindings}}));
+    let after = moving.recreate();
+    assert_eq!(after["HostConfig"]["PortBindings"], before["HostConfig"]["PortBindings"]);
+    assert_eq!(published(&after), ["80/tcp", "81/udp", "91/tcp"]);
+}
+
+#[test]
+fn r18_a_range_of_ports_stays_a_range() {
+    let moving = Moving::plain("r18");
+    let bindings = json!({"80/tcp": [{"HostPort": "18100-18110"}]});
+    moving.run(json!({"ExposedPorts": {"80/tcp": {}}, "HostConfig": {"PortBindings": bindings}}));
+    let after = moving.recreate();
+    let port: u16 = after["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"].as_str().unwrap().parse().unwrap();
+    assert!((18100..=18110).contains(&port));
+}

@@ -1,0 +1,110 @@
+//! Volumes, binds and what is taken from other containers.
+
+use serde_json::{Value, json};
+
+use crate::case::{Moving, options, plain, v1, v2, volume_at};
+
+#[test]
+fn r38_an_anonymous_volume_stays_twice() {
+    let moving = Moving::plain("r38");
+    let before = moving.run(json!({"Volumes": {"/anon": {}}}));
+    moving.exec("echo kept > /anon/file");
+    for image in [plain("2"), plain("1")] {
+        moving.move_to(&image);
+        let after = moving.recreate_as_it_is(options());
+        assert_eq!(volume_at(&after, "/anon"), volume_at(&before, "/anon"));
+        assert_eq!(after["Config"]["Volumes"], json!({"/anon": {}}));
+        assert_eq!(moving.exec("cat /anon/file"), "kept\n");
+    }
+}
+
+#[test]
+fn r38_a_bind_that_is_a_path_alone_is_an_anonymous_volume() {
+    let moving = Moving::plain("r38-bind");
+    let named = moving.case.scope.volume("n");
+    let before = moving.run(json!({"HostConfig": {"Binds": ["/only", format!("{named}:/n")]}}));
+    moving.exec("echo kept > /only/file");
+    let after = moving.recreate();
+    let name = volume_at(&before, "/only");
+    // 28 does not name it.
+    assert!(name.is_empty() || name == volume_at(&after, "/only"), "{after}");
+    assert_eq!(moving.exec("cat /only/file"), "kept\n");
+}
+
+#[test]
+fn r39_a_volume_that_the_image_declares_no_longer_stays() {
+    let moving = Moving::new("r39", v2(), v1());
+    let before = moving.run(json!({"User": "0"}));
+    moving.exec("echo kept > /data2/file");
+    let after = moving.recreate();
+    assert_eq!(volume_at(&after, "/data2"), volume_at(&before, "/data2"));
+    assert_eq!(moving.exec("cat /data2/file"), "kept\n");
+}
+
+#[test]
+fn an_anonymous_volume_that_was_emptied_is_not_filled_from_the_new_image() {
+    let moving = Moving::versions("emptied");
+    moving.run(json!({"User": "0"}));
+    moving.exec("rm /data/seed");
+    moving.recreate();
+    assert_eq!(moving.exec("ls /data"), "");
+}
+
+#[test]
+fn r40_binds_stay_to_the_letter() {
+    let moving = Moving::plain("r40");
+    let volume = |what: &str| moving.case.scope.volume(what);
+    let (named, ro, nc, sl) = (volume("n"), volume("r"), volume("c"), volume("s"));
+    let binds =
+        json!([format!("{named}:/n"), format!("{ro}:/r:ro"), format!("{nc}:/nc:nocopy"), "/usr:/h:ro,rprivate", format!("{sl}:/sl/"),]);
+    moving.run(json!({"HostConfig": {"Binds": binds}}));
+    moving.exec("echo kept > /n/file");
+    let after = moving.recreate();
+    assert_eq!(after["HostConfig"]["Binds"], binds);
+    assert_eq!(moving.exec("cat /n/file"), "kept\n");
+}
+
+#[test]
+fn r41_r42_mounts_of_every_kind() {
+    let moving = Moving::new("r41", v1(), v2());
+    let named = moving.case.scope.volume("v3");
+    let before = moving.run(json!({"User": "0", "HostConfig": {
+        "Mounts": [
+            {"Type": "volume", "Target": "/m1"},
+            {"Type": "volume", "Source": named, "Target": "/m3", "VolumeOptions": {"Labels": {"a": "b"}, "NoCopy": true}},
+            {"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"SizeBytes": 1_048_576}},
+            {"Type": "bind", "Source": "/usr", "Target": "/b", "ReadOnly": true, "BindOptions": {"Propagation": "private"}},
+        ],
+        "Tmpfs": {"/t2": "size=2m", "/data": ""},
+    }}));
+    moving.exec("echo kept > /m1/file");
+    let after = moving.recreate();
+    assert_eq!(volume_at(&after, "/m1"), volume_at(&before, "/m1"));
+    assert_eq!(moving.exec("cat /m1/file"), "kept\n");
+    let mounts = after["HostConfig"]["Mounts"].as_array().unwrap();
+    assert_eq!(mounts[1..4], before["HostConfig"]["Mounts"].as_array().unwrap()[1..4]);
+    assert_eq!(mounts.len(), 4, "a tmpfs over the image's volume makes no volume");
+    assert!(after["Mounts"].as_array().unwrap().iter().all(|mount| mount["Destination"] != "/data"));
+}
+
+#[test]
+fn r43_volumes_of_another_container_stay_whatever_becomes_of_it() {
+    let moving = Moving::plain("r43");
+    let vb = moving.case.scope.volume("vb");
+    let source = json!({"Volumes": {"/va": {}}, "HostConfig": {"Binds": [format!("{vb}:/vb"), "/usr:/bound:ro"]}});
+    moving.run_other("src", source.clone());
+    let from = json!([format!("{}:ro", moving.other("src"))]);
+    let own = moving.case.scope.volume("own");
+    let before = moving.run(json!({"HostConfig": {"VolumesFrom": from, "Binds": [format!("{own}:/own")]}}));
+    let same = |after: &Value, volumes_from: Value| {
+        assert_eq!(volume_at(after, "/va"), volume_at(&before, "/va"));
+        assert_eq!(after["HostConfig"]["VolumesFrom"].as_array().cloned().unwrap_or_default(), *volumes_from.as_array().unwrap());
+    };
+    same(&moving.recreate(), from);
+    let src = format!("/containers/{}?force=1", moving.other("src"));
+    moving.engine().delete(&src);
+    moving.run_other("src", source);
+    same(&moving.recreate_as_it_is(options()), json!([]));
+    moving.engine().delete(&src);
+    same(&moving.recreate_as_it_is(options()), json!([]));
+}
