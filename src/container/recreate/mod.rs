@@ -22,7 +22,7 @@ pub use report::{DependentRecreation, Recreation, RecreationResult};
 pub(crate) use settle::{Watch, settle};
 pub(crate) use steps::OnPhase;
 pub(crate) use stop::{exited_by, grace};
-pub(crate) use undo::Swap;
+pub(crate) use undo::{Swap, await_removal};
 
 use super::in_hand::InHand;
 use super::recover::recover_first;
@@ -142,6 +142,10 @@ async fn put_back(run: &mut Run<'_>, error: Error) -> crate::Result<()> {
         }
         Ok(()) => {
             run.report.result = RecreationResult::RolledBack;
+            if run.swap.old != run.report.old_id {
+                let message = format!("it was made again, as {}, from the image id {} that it had", run.swap.old, run.old_image_id());
+                run.warn("made_again", message);
+            }
             Err(rolled_back(error, &name, words.as_deref()))
         }
         Err(undo) => {

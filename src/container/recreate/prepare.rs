@@ -125,9 +125,6 @@ async fn prepare(engine: &Engine, container: &Value, options: &RecreateOptions, 
 
 /// What no option allows yet.
 fn unbuilt(prepared: &Prepared) -> Result<()> {
-    if state::is_auto_remove(&prepared.container) {
-        return Err(Code::Conflict.error(format!("cannot recreate container {}: it was started with --rm", prepared.name())));
-    }
     let dependents = spec::dependents(&prepared.container, &prepared.around.containers);
     match dependents.first() {
         Some(dependent) => Err(Code::Conflict.error(format!("cannot recreate container {}: {dependent}", prepared.name()))),
