@@ -23,7 +23,7 @@ impl Callback {
         loop {
             let due = running.queue.wait();
             for report in due.reports {
-                if !listening {
+                if !listening || running.call.is_closing() {
                     break;
                 }
                 match catch_unwind(AssertUnwindSafe(|| self.tell(&report))) {
