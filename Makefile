@@ -33,7 +33,8 @@ ifneq ($(wildcard bindings/go/go.mod),)
 endif
 
 demo: ## an update of a running container, seen from the outside
-	$(NEED) rust c
+	$(NEED) rust c demo
+	cargo build -q -p refit-lab
 	$(LAB) examples/demo
 
 matrix: ## the tests on every engine there is: make matrix SUITE=name

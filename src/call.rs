@@ -46,25 +46,19 @@ pub(crate) struct Call {
     closing: CancellationToken,
     stop: CancellationToken,
     deadline: Option<Instant>,
-    actor: Option<Arc<str>>,
     progress: Option<Arc<ProgressQueue>>,
     /// What a part of a larger call reports, as a report of the whole.
     translate: Option<fn(Progress) -> Progress>,
 }
 
 impl Call {
-    pub(crate) fn new(token: Cancel, closing: CancellationToken, deadline: Option<Instant>, actor: Option<Arc<str>>) -> Self {
-        Self { token, closing, stop: CancellationToken::new(), deadline, actor, progress: None, translate: None }
+    pub(crate) fn new(token: Cancel, closing: CancellationToken, deadline: Option<Instant>) -> Self {
+        Self { token, closing, stop: CancellationToken::new(), deadline, progress: None, translate: None }
     }
 
     pub(crate) fn with_progress(mut self, queue: Arc<ProgressQueue>) -> Self {
         self.progress = Some(queue);
         self
-    }
-
-    /// Who asked for the change, for the history.
-    pub(crate) fn actor(&self) -> Option<&str> {
-        self.actor.as_deref()
     }
 
     /// Ends the call as STOPPED.

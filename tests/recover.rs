@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use recreation::child::{self, Work};
-use recreation::{Case, LIMIT, Scenario, recover, recover_gently};
+use recreation::{Case, LIMIT, Scenario, in_parallel, recover, recover_gently};
 use refit::Code;
 use refit::container::RecoveryAction;
 use refit_lab::{Image, Proxy, When};
@@ -77,23 +77,9 @@ fn every_kill(scenario: &Scenario) {
     });
 }
 
-fn in_parallel<T: Send>(points: Vec<T>, work: impl Fn(T) + Sync) {
-    let points = Mutex::new(points);
-    std::thread::scope(|scope| {
-        for _ in 0..6 {
-            scope.spawn(|| {
-                loop {
-                    let Some(point) = points.lock().unwrap().pop() else { return };
-                    work(point);
-                }
-            });
-        }
-    });
-}
-
 #[test]
-fn killed_anywhere_with_a_policy() {
-    every_kill(&Scenario::new("always"));
+fn killed_anywhere_with_a_policy_and_two_networks() {
+    every_kill(&Scenario { networks: 2, ..Scenario::new("always") });
 }
 
 #[test]
@@ -104,11 +90,6 @@ fn killed_anywhere_without_a_policy() {
 #[test]
 fn killed_anywhere_with_a_stopped_container() {
     every_kill(&Scenario { runs: false, ..Scenario::new("stopped") });
-}
-
-#[test]
-fn killed_anywhere_with_two_networks() {
-    every_kill(&Scenario { networks: 2, ..Scenario::new("networks") });
 }
 
 #[test]

@@ -157,7 +157,7 @@ pub(super) struct Inside(pub(super) Arc<Handle>);
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        INSIDE.with_borrow_mut(|inside| inside.pop());
+        INSIDE.with_borrow_mut(std::vec::Vec::pop);
         self.0.lock().running -= 1;
         self.0.calls_ended.notify_all();
     }

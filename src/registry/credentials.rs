@@ -28,9 +28,12 @@ pub(super) struct Sources {
 pub(super) struct Credentials {
     sources: Sources,
     files: OnceCell<Files>,
-    helpers: Mutex<HashMap<(String, String), Arc<OnceCell<HelperAnswer>>>>,
+    helpers: Mutex<HelperAnswers>,
     rejected: Mutex<HashSet<String>>,
 }
+
+/// By helper and server.
+type HelperAnswers = HashMap<(String, String), Arc<OnceCell<HelperAnswer>>>;
 
 type HelperAnswer = Result<Option<Credential>, String>;
 

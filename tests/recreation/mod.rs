@@ -5,11 +5,12 @@
 pub mod child;
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use refit::container::{RecoverOptions, Recovery, RecreateOptions, Recreation};
 use refit::{Cancel, ConnectOptions, Failure, Outcome, Refit};
-use refit_lab::{Image, Lab, Published, Scope};
+use refit_lab::{Image, Lab, Proxy, Published, Scope};
 use serde_json::{Value, json};
 
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -22,7 +23,7 @@ pub struct Case<'a> {
     pub name: String,
 }
 
-impl<'a> Case<'a> {
+impl Case<'_> {
     pub fn new(what: &str) -> Self {
         Self::of(what, &Image::new().version("1"))
     }
@@ -105,7 +106,7 @@ impl<'a> Case<'a> {
     /// Nothing but the container itself is left.
     pub fn assert_alone(&self) {
         let names: Vec<String> = self.containers().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, [self.name.clone()]);
+        assert_eq!(names, std::slice::from_ref(&self.name));
     }
 
     /// The same configuration, address, networks and volumes, and the files in them.
@@ -267,6 +268,45 @@ pub fn recover_dry(case: &Case) -> Recovery {
 
 pub fn recover_with_state(case: &Case, state_dir: &Path) -> Recovery {
     recover_as(case, state_dir.to_str().unwrap(), RecoverOptions::default()).unwrap()
+}
+
+/// Recovers at once, at any engine.
+pub fn recover_at(host: &str, container: &str) -> Outcome<Recovery> {
+    let mut options = RecoverOptions::default();
+    options.force = true;
+    runtime().block_on(async { connect(host).await.recover(Some(container), options).await })
+}
+
+/// Recreates through a proxy, by a handle that waits 2 s for an answer, while something else is done.
+pub fn recreate_through(proxy: &Proxy, case: &Case, options: RecreateOptions, meanwhile: impl FnOnce()) -> Outcome<Recreation> {
+    recreate_at(proxy, &case.name, options, meanwhile)
+}
+
+pub fn recreate_at(proxy: &Proxy, container: &str, options: RecreateOptions, meanwhile: impl FnOnce()) -> Outcome<Recreation> {
+    let runtime = runtime();
+    let mut connect = ConnectOptions::default();
+    connect.host = Some(proxy.host.clone());
+    connect.timeout = Duration::from_secs(2);
+    let refit = runtime.block_on(Refit::connect(connect)).unwrap();
+    let container = container.to_owned();
+    let work = runtime.spawn(async move { refit.recreate_container(container, options).await });
+    meanwhile();
+    runtime.block_on(work).unwrap()
+}
+
+/// Works on many points at once: a recreation waits more than it works.
+pub fn in_parallel<T: Send>(points: Vec<T>, work: impl Fn(T) + Sync) {
+    let points = Mutex::new(points);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                loop {
+                    let Some(point) = points.lock().unwrap().pop() else { return };
+                    work(point);
+                }
+            });
+        }
+    });
 }
 
 fn recover_as(case: &Case, state_dir: &str, options: RecoverOptions) -> Outcome<Recovery> {

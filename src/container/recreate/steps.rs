@@ -19,9 +19,6 @@ use crate::engine::Engine;
 use crate::refit::Refit;
 use crate::{Code, Error, Result};
 
-/// Until when a create whose answer was lost is looked for.
-const CREATE_WAIT: Duration = Duration::from_secs(5);
-
 /// How far a run has come: what a failure has to put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -70,6 +67,7 @@ impl<'a> Run<'a> {
             mode: state::mode(&prepared.container),
             old: state::id(&prepared.container).to_owned(),
             new: None,
+            spare: None,
             lease: Lease::new(engine, prepared.name(), prepared.clock),
             engine_wait: refit.shared.options.engine_wait,
             kept: None,
@@ -102,6 +100,9 @@ impl<'a> Run<'a> {
         let (new, new_name) = self.create(&spec).await?;
         self.verify(&new).await?;
         self.keep(&new).await?;
+        if state::is_auto_remove(&self.prepared.container) && self.swap.mode.runs() {
+            self.create_spare(&new).await?;
+        }
         if self.swap.mode == Mode::Running && !self.options.hooks.before.is_empty() {
             (self.on_phase)("hook", 250);
             self.hook(&self.swap.old.clone(), &self.options.hooks.before).await?;
@@ -124,7 +125,11 @@ impl<'a> Run<'a> {
         self.swap.lease.ensure().await
     }
 
-    fn warn(&mut self, code: &str, message: String) {
+    pub(super) fn old_image_id(&self) -> &str {
+        self.report.old_image_id.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn warn(&mut self, code: &str, message: String) {
         let container = Some(self.swap.name.clone());
         self.report.warnings.push(Warning { code: code.into(), container, message });
     }
@@ -151,9 +156,7 @@ impl<'a> Run<'a> {
         let (new, warnings) = match created {
             Ok(created) => created,
             Err(error) => {
-                if error.code() == Code::Unreachable {
-                    self.swap.new = self.find_created(&name).await;
-                }
+                self.swap.new = self.find_created(&name, &error).await;
                 return Err(self.create_error(error));
             }
         };
@@ -185,22 +188,27 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A create whose answer was lost may have been done, or may be just now.
-    async fn find_created(&self, name: &TemporaryName) -> Option<String> {
+    /// A create whose answer was lost may have been done, or may be just now; one that the engine has failed at may have left something.
+    async fn find_created(&self, name: &TemporaryName, error: &Error) -> Option<String> {
+        let looks = match error.code() {
+            Code::Unreachable => 10,
+            Code::Engine => 1,
+            _ => return None,
+        };
         let mut patience = Patience::new(self.swap.engine_wait);
-        let mut looks = 0;
-        loop {
+        let mut looked = 0;
+        while looked < looks {
             match requests::inspect(self.engine, &name.to_string()).await {
                 Ok(Some(container)) => return Some(state::id(&container).to_owned()),
-                Ok(None) if looks * 500 >= CREATE_WAIT.as_millis() => return None,
-                Ok(None) => {
-                    looks += 1;
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                }
+                Ok(None) => looked += 1,
                 Err(error) if patience.allows(&error).await => {}
                 Err(_) => return None,
             }
+            if looked < looks {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
         }
+        None
     }
 
     /// Step 3: the new container is the old one made again, from the image that was looked at.
@@ -234,6 +242,20 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// An `--rm` container is gone once it has stopped: what an undo starts is made before.
+    async fn create_spare(&mut self, new: &str) -> Result<()> {
+        self.next("creating", 230).await?;
+        let Some(spec) = self.swap.kept.as_ref().map(|kept| kept.spec.clone()) else { return Ok(()) };
+        let name = self.swap.old_name(new);
+        let created = requests::create(self.engine, &name, spec.platform.as_deref(), &spec.body).await;
+        if let Err(error) = &created {
+            self.swap.spare = self.find_created(&name, error).await;
+        }
+        let (spare, _) = created?;
+        self.swap.spare = Some(spare.clone());
+        requests::join_networks(self.engine, &spare, &spec.disconnects, &spec.connects).await
+    }
+
     /// The old container, which must still be what this run took it for.
     async fn old_unchanged(&self) -> Result<Value> {
         let old = requests::inspect(self.engine, &self.swap.old).await?;
@@ -259,13 +281,16 @@ impl<'a> Run<'a> {
         let engine = self.engine;
         let chosen = self.options.stop_timeout;
         let stopping = async { Ok(stop::stop(engine, &old, chosen).await) };
-        match self.swap.lease.during(stopping).await? {
-            Ok(()) => {}
-            Err(Unstopped::Exited(error)) => return Err(error),
-            Err(Unstopped::Runs(error)) => {
-                self.stage = Stage::Beside;
-                return Err(error);
-            }
+        let stopped = self.swap.lease.during(stopping).await?;
+        if let Err(Unstopped::Runs(error)) = stopped {
+            self.stage = Stage::Beside;
+            return Err(error);
+        }
+        if self.swap.spare.is_some() {
+            self.swap.go_on_with_spare().await?;
+        }
+        if let Err(Unstopped::Exited(error)) = stopped {
+            return Err(error);
         }
         self.next("stopping", 400).await?;
         let stopped = requests::inspect(self.engine, &self.swap.old).await?.ok_or_else(|| self.conflict("was removed"))?;
@@ -366,7 +391,7 @@ fn layer_changes(changes: &Value, mounted: &[&str]) -> u64 {
         let path = change.get("Path").and_then(Value::as_str).unwrap_or_default();
         let inside =
             |mount: &&str| path.strip_prefix(mount.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        change.get("Kind").and_then(Value::as_u64) != Some(DELETED) && !mounted.iter().any(|mount| inside(&mount))
+        change.get("Kind").and_then(Value::as_u64) != Some(DELETED) && !mounted.iter().any(inside)
     };
     changes.as_array().map_or(0, |changes| changes.iter().filter(outside).count() as u64)
 }

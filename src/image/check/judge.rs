@@ -48,12 +48,11 @@ impl<'a> Checks<'a> {
         let permit = self.session.admit(reference.registry()).await;
         let (begun, trace) = (Instant::now(), Trace::default());
         let limit = self.session.check_limit();
-        let found = match tokio::time::timeout(limit, self.find_out(image, &reference, &trace)).await {
-            Ok(found) => found,
-            Err(_) => {
-                let trouble = Trouble::unreachable(Obstacle::Timeout, format!("the check did not end within {} s", limit.as_secs()));
-                Found { known: None, via: Some(Via::Registry), verdict: Err(trouble.into()) }
-            }
+        let found = if let Ok(found) = tokio::time::timeout(limit, self.find_out(image, &reference, &trace)).await {
+            found
+        } else {
+            let trouble = Trouble::unreachable(Obstacle::Timeout, format!("the check did not end within {} s", limit.as_secs()));
+            Found { known: None, via: Some(Via::Registry), verdict: Err(trouble.into()) }
         };
         drop(permit);
         let outdated = match (&found.verdict, &found.known) {
@@ -121,7 +120,7 @@ impl<'a> Checks<'a> {
                 *known = self.locals.inspect(&self.refit.shared.engine, image, reference).await?;
             }
         }
-        let local = known.as_ref().map(|known| &known.facts);
+        let local = known.as_ref().map(|known| &*known.facts);
         let platform = self.platform.as_ref().or_else(|| local?.platform.as_ref());
         judge(&Subject { reference, local, platform }, remote).await
     }

@@ -1,6 +1,7 @@
 //! What is local, read from the engine: one list for many images, an inspect for each of a few.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use http::Method;
 use serde_json::{Value, json};
@@ -21,8 +22,8 @@ pub(super) struct Locals {
     podman: bool,
     containerd: bool,
     api: ApiVersion,
-    /// What each tag names; `None`: few images, which are inspected.
-    listed: Option<HashMap<Reference, Value>>,
+    /// What each tag names, an image with many tags once; `None`: few images, which are inspected.
+    listed: Option<HashMap<Reference, Arc<LocalFacts>>>,
     containers: Vec<UsedBy>,
 }
 
@@ -37,7 +38,7 @@ struct UsedBy {
 /// A local image, as far as it is known so far.
 #[derive(Debug)]
 pub(super) struct Known {
-    pub(super) facts: LocalFacts,
+    pub(super) facts: Arc<LocalFacts>,
     /// From an inspect; a list tells neither platform nor configuration.
     pub(super) whole: bool,
 }
@@ -52,7 +53,8 @@ impl Locals {
                 return Ok(None);
             }
             // Not by the engine's own filter: with `reference=` a classic store leaves RepoDigests out.
-            engine.get("listing the images", "/images/json").await.map(|images| Some(by_tag(images)))
+            let images = engine.get("listing the images", "/images/json").await?;
+            Ok(Some(by_tag(&images, facts.podman())))
         };
         let (listed, containers) = futures_util::try_join!(listed, containers(engine))?;
         Ok(Self { podman: facts.podman(), containerd: facts.store == Store::Containerd, api, listed, containers })
@@ -74,7 +76,7 @@ impl Locals {
         match &self.listed {
             // A list shows digests without their tags.
             Some(listed) if reference.digest().is_none() => {
-                Ok(listed.get(reference).map(|entry| Known { facts: LocalFacts::of(entry, self.podman), whole: false }))
+                Ok(listed.get(reference).map(|facts| Known { facts: facts.clone(), whole: false }))
             }
             _ => self.inspect(engine, image, reference).await,
         }
@@ -101,7 +103,7 @@ impl Locals {
                 facts = LocalFacts { created: own.created, version: own.version, layers: own.layers, config: own.config, ..facts };
             }
         }
-        Ok(Some(Known { facts, whole: true }))
+        Ok(Some(Known { facts: Arc::new(facts), whole: true }))
     }
 
     /// The containers of a reference that run another image than the one that it names.
@@ -120,15 +122,12 @@ async fn find(engine: &Engine, path: &str, image: &str) -> Result<Option<Value>>
     }
 }
 
-fn by_tag(images: Value) -> HashMap<Reference, Value> {
-    let Value::Array(images) = images else { return HashMap::new() };
+fn by_tag(images: &Value, podman: bool) -> HashMap<Reference, Arc<LocalFacts>> {
     let mut listed = HashMap::new();
-    for image in images {
-        for tag in names(&image, "RepoTags") {
-            if let Ok(reference) = Reference::parse(&tag) {
-                listed.insert(reference, image.clone());
-            }
-        }
+    for image in images.as_array().map(Vec::as_slice).unwrap_or_default() {
+        let facts = Arc::new(LocalFacts::of(image, podman));
+        let tags = names(image, "RepoTags").into_iter().filter_map(|tag| Reference::parse(&tag).ok());
+        listed.extend(tags.map(|tag| (tag, facts.clone())));
     }
     listed
 }

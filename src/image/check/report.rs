@@ -35,10 +35,10 @@ pub(super) fn check(image: &str, reference: &Reference, found: Found, trace: &Tr
     let mut check = Check::new(image, State::EngineError);
     let remarks = trace.remarks();
     check.local = found.known.map(|known| LocalImage {
-        id: known.facts.id,
-        digests: known.facts.repo_digests,
-        created: known.facts.created,
-        version: known.facts.version,
+        id: known.facts.id.clone(),
+        digests: known.facts.repo_digests.clone(),
+        created: known.facts.created.clone(),
+        version: known.facts.version.clone(),
     });
     check.via = found.via;
     check.requests = trace.requests();
