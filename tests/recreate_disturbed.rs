@@ -185,7 +185,8 @@ fn an_engine_that_restarts_in_the_middle() {
             engine.load(&image.archive(&["restart:t"]));
         };
         image("1");
-        let body = json!({"Image": "restart:t", "StopTimeout": 1, "HostConfig": {"Binds": ["data:/v"], "RestartPolicy": {"Name": "always"}}});
+        let body =
+            json!({"Image": "restart:t", "StopTimeout": 1, "HostConfig": {"Binds": ["data:/v"], "RestartPolicy": {"Name": "always"}}});
         engine.run("web", &body);
         assert_eq!(engine.exec("web", &["sh", "-c", "echo kept > /v/file"]).code, 0);
         image("2");
