@@ -195,9 +195,9 @@ fn an_engine_that_restarts_in_the_middle() {
         let outcome = recreation::recreate_at(&proxy, "web", quick(), || {
             let held = gate.wait(LIMIT);
             if kill {
-                private.dockerd.kill()
+                private.dockerd.kill();
             } else {
-                private.dockerd.stop()
+                private.dockerd.stop();
             }
             drop(held);
             private.dockerd.start_again();

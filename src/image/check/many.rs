@@ -24,7 +24,7 @@ pub(super) async fn one(refit: &Refit, call: &Call, image: &str, options: &Check
     let platform = platform(options)?;
     call.report(Progress::whole("check", image, "checking", 0));
     let work = async {
-        // Nobody is asked about a name that is none.
+        // A name that cannot be meant is refused before anything is asked.
         if let Err(invalid) = Reference::parse(image) {
             return report::invalid(image, invalid);
         }
