@@ -63,8 +63,10 @@ type Check struct {
 	MaybeLocal   *bool        `json:"maybe_local"`
 	TagMoved     *bool        `json:"tag_moved"`
 	NewerTag     *string      `json:"newer_tag"`
-	Notes        []Note       `json:"notes"`
-	Error        *Error       `json:"error"`
+	// OutdatedContainers were created from this reference and run another image than it names now.
+	OutdatedContainers []string `json:"outdated_containers"`
+	Notes              []Note   `json:"notes"`
+	Error              *Error   `json:"error"`
 }
 
 // CheckLocal is the image that is there.
