@@ -28,11 +28,13 @@ pub(super) struct Sources {
 pub(super) struct Credentials {
     sources: Sources,
     files: OnceCell<Files>,
-    helpers: Mutex<HashMap<(String, String), Arc<OnceCell<HelperAnswer>>>>,
+    /// By the helper's name and the server's.
+    helpers: Mutex<HashMap<(String, String), Asking>>,
     rejected: Mutex<HashSet<String>>,
 }
 
 type HelperAnswer = Result<Option<Credential>, String>;
+type Asking = Arc<OnceCell<HelperAnswer>>;
 
 /// The files in their order, and why others could not be read.
 #[derive(Default)]

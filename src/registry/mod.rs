@@ -34,9 +34,9 @@ pub(crate) use credential::Credential;
 pub(crate) use limits::Permit;
 pub(crate) use lookup::Document;
 pub(crate) use network::{EngineRegistries, Settings, is_loopback, is_private};
+pub(crate) use trace::Trace;
 pub use trace::{CredentialUse, Note};
-pub(crate) use trace::{Remarks, Trace};
-pub(crate) use trouble::{LeftAlone, Obstacle, Trouble, Unreachable};
+pub(crate) use trouble::{LeftAlone, Obstacle, Trouble};
 
 use crate::Reference;
 

@@ -96,7 +96,7 @@ impl Token {
             None | Some(Value::Null) => LIFETIME,
             Some(given) => given.as_f64().map_or(LIFETIME, |seconds| seconds as u64).clamp(SHORTEST, LONGEST),
         };
-        Ok(Self { header, expires: Instant::now() + Duration::from_secs(lifetime) - MARGIN })
+        Ok(Self { header, expires: Instant::now() + Duration::from_secs(lifetime).saturating_sub(MARGIN) })
     }
 }
 
