@@ -57,7 +57,7 @@ fn measure(command: &mut Command) -> (f64, f64) {
     let (begun, cpu) = (Instant::now(), children_cpu());
     let status = command.stdout(Stdio::null()).status().expect("the child starts");
     assert!(status.success(), "{command:?}");
-    (begun.elapsed().as_secs_f64(), (children_cpu() - cpu).as_secs_f64())
+    (begun.elapsed().as_secs_f64(), children_cpu().checked_sub(cpu).unwrap().as_secs_f64())
 }
 
 fn children_cpu() -> Duration {
@@ -74,7 +74,7 @@ fn children_cpu() -> Duration {
 fn median(all: &[(f64, f64)], of: impl Fn(&(f64, f64)) -> f64) -> f64 {
     let mut values: Vec<f64> = all.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
-    (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0
+    f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])
 }
 
 fn report(who: &str, all: &mut [(f64, f64)]) {

@@ -108,7 +108,7 @@ fn between(finished: &Value, started: &Value) -> f64 {
 
 fn report(who: &str, values: &mut [f64], base: Option<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    let median = (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0;
+    let median = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
     let share = base.map(|base| format!(", {:.2} of the engine's", median / base)).unwrap_or_default();
     println!("  {who:42} {median:6.0} ({:.0} to {:.0}){share}", values[0], values[values.len() - 1]);
     median

@@ -1,3 +1,6 @@
+//! Is there a newer image? Then pull it.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 use std::ops::ControlFlow;
 
 use refit::image::{CheckOptions, PullOptions, State};

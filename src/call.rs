@@ -46,25 +46,19 @@ pub(crate) struct Call {
     closing: CancellationToken,
     stop: CancellationToken,
     deadline: Option<Instant>,
-    actor: Option<Arc<str>>,
     progress: Option<Arc<ProgressQueue>>,
     /// What a part of a larger call reports, as a report of the whole.
     translate: Option<fn(Progress) -> Progress>,
 }
 
 impl Call {
-    pub(crate) fn new(token: Cancel, closing: CancellationToken, deadline: Option<Instant>, actor: Option<Arc<str>>) -> Self {
-        Self { token, closing, stop: CancellationToken::new(), deadline, actor, progress: None, translate: None }
+    pub(crate) fn new(token: Cancel, closing: CancellationToken, deadline: Option<Instant>) -> Self {
+        Self { token, closing, stop: CancellationToken::new(), deadline, progress: None, translate: None }
     }
 
     pub(crate) fn with_progress(mut self, queue: Arc<ProgressQueue>) -> Self {
         self.progress = Some(queue);
         self
-    }
-
-    /// Who asked for the change, for the history.
-    pub(crate) fn actor(&self) -> Option<&str> {
-        self.actor.as_deref()
     }
 
     /// Ends the call as STOPPED.
@@ -114,6 +108,11 @@ impl Call {
             () = self.closing.cancelled() => Interrupt::Cancelled,
             () = deadline => Interrupt::TimedOut,
         }
+    }
+
+    /// Whether the handle is being closed: nobody is to be told anything more.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
     }
 
     /// An error when the call should end now.

@@ -29,13 +29,12 @@ pub struct Operation<T> {
     closing: CancellationToken,
     cancel: Cancel,
     timeout: Option<Duration>,
-    actor: Option<Arc<str>>,
     listener: Option<Listener>,
 }
 
 impl<T> std::fmt::Debug for Operation<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Operation").field("timeout", &self.timeout).field("actor", &self.actor).finish_non_exhaustive()
+        f.debug_struct("Operation").field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
@@ -45,7 +44,7 @@ impl<T: Send + 'static> Operation<T> {
         F: Future<Output = Outcome<T>> + Send + 'static,
     {
         let work: Work<T> = Box::new(move |call| Box::pin(work(call)));
-        Self { work, runtime, closing, cancel: Cancel::new(), timeout: None, actor: None, listener: None }
+        Self { work, runtime, closing, cancel: Cancel::new(), timeout: None, listener: None }
     }
 
     /// Calls `listener` for every report, in the task that awaits; [`ControlFlow::Break`] ends the call as STOPPED.
@@ -66,17 +65,11 @@ impl<T: Send + 'static> Operation<T> {
         self
     }
 
-    /// Who asks for it, for the history.
-    pub fn actor(mut self, actor: impl Into<Arc<str>>) -> Self {
-        self.actor = Some(actor.into());
-        self
-    }
-
     /// Starts the work; what it reports and returns is in the [`Running`] part.
     pub(crate) fn start(self) -> (Running<T>, Option<Listener>) {
         let queue = Arc::new(ProgressQueue::default());
         let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let call = Call::new(self.cancel, self.closing, deadline, self.actor).with_progress(queue.clone());
+        let call = Call::new(self.cancel, self.closing, deadline).with_progress(queue.clone());
         let result = Arc::new(Mutex::new(None));
         let running = Running { queue: queue.clone(), call: call.clone(), result: result.clone() };
         let work = self.work;

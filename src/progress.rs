@@ -271,6 +271,6 @@ mod tests {
         let other = queue.clone();
         let thread = std::thread::spawn(move || other.wait().ended);
         queue.end();
-        assert!(thread.join().expect("the waiting thread"));
+        assert!(thread.join().is_ok_and(|ended| ended));
     }
 }

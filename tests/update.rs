@@ -1,5 +1,5 @@
 //! The main job on a real engine: plan, pull, every container rebuilt; and everything as before when the new image is broken.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::type_complexity)]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -93,7 +93,7 @@ fn result_of(report: &UpdateReport, container: &str) -> RecreationResult {
 }
 
 fn failed(outcome: Outcome<UpdateReport>) -> (Code, UpdateReport) {
-    let failure = outcome.err().expect("it should have failed");
+    let failure = outcome.expect_err("it should have failed");
     (failure.error.code(), failure.report.expect("a report"))
 }
 
@@ -132,7 +132,7 @@ async fn three_containers_are_updated() {
     for name in ["web", "job", "spare"] {
         assert_eq!(result_of(&report, &three.scope.name(name)), RecreationResult::Recreated);
     }
-    let told = steps.lock().unwrap();
+    let told = steps.lock().unwrap().clone();
     assert!(told.windows(2).all(|pair| pair[0].2 <= pair[1].2), "permille goes down");
     assert_eq!((told.last().unwrap().1, told.last().unwrap().2), ("done", 1000));
     for phase in ["checking", "downloading", "creating", "stopping", "renaming", "starting", "waiting", "removing"] {

@@ -9,7 +9,6 @@ pub(crate) mod names;
 pub(crate) mod recover;
 pub(crate) mod recreate;
 pub(crate) mod requests;
-#[allow(dead_code, unused_imports)] // until the recreation calls all of it
 pub(crate) mod spec;
 pub(crate) mod state;
 mod status;

@@ -194,7 +194,7 @@ pub(crate) fn fold(list: &[Value], now: i64) -> Vec<Folded<'_>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::type_complexity)]
 mod tests {
     use super::*;
     use serde_json::json;

@@ -38,7 +38,7 @@ pub(crate) async fn create(engine: &Engine, name: &TemporaryName, platform: Opti
     }
 }
 
-/// Renames. By the old name it is a compare-and-swap: NOT_FOUND once somebody else has renamed it.
+/// Renames. By the old name it is a compare-and-swap: `NOT_FOUND` once somebody else has renamed it.
 pub(crate) async fn rename(engine: &Engine, container: &str, name: &str) -> Result<()> {
     let path = format!("/containers/{}/rename?name={}", escape(container), escape(name));
     engine.post(&format!("renaming container {container} to {name}"), &path, None).await?;
@@ -57,7 +57,7 @@ pub(crate) async fn start_when_port_is_free(engine: &Engine, id: &str, goes_on: 
     loop {
         match start(engine, id).await {
             Err(error) if is_port_held(&error) && begun.elapsed() < PORT_WAIT && goes_on() => {
-                tokio::time::sleep(Duration::from_millis(200)).await
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
             result => return result,
         }

@@ -34,7 +34,6 @@ pub(crate) struct Facts {
     pub(crate) root_dir: String,
     /// The name of the engine's host.
     pub(crate) name: String,
-    pub(crate) default_runtime: String,
     pub(crate) swarm: bool,
     pub(crate) mirrors: Vec<String>,
     /// Hosts and networks (CIDR) whose registries may be plain or unverified.
@@ -65,7 +64,6 @@ fn of(version: &Value, info: &Value) -> Facts {
         storage_driver: text(info, "Driver"),
         root_dir: text(info, "DockerRootDir"),
         name: text(info, "Name"),
-        default_runtime: text(info, "DefaultRuntime"),
         swarm: info.pointer("/Swarm/LocalNodeState").and_then(Value::as_str) == Some("active"),
         mirrors: strings(info.pointer("/RegistryConfig/Mirrors")),
         insecure_registries: insecure(info),

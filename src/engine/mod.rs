@@ -22,7 +22,6 @@ pub(crate) use facts::Facts;
 pub use facts::Store;
 pub(crate) use host::{Endpoint, HostOptions};
 pub(crate) use request::{Answer, escape};
-pub(crate) use stream::ByteStream;
 
 /// A connection to one engine, which comes back by itself after the engine went away.
 #[derive(Debug)]

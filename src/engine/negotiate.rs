@@ -17,7 +17,13 @@ pub(super) async fn negotiate(transport: &Transport, timeout: Duration) -> Resul
     let ping = ping.map_err(|error| Code::InvalidArgument.error("the engine's address is not one").caused_by(&error))?;
     let answer = request::collect(transport, transport.send(ping, timeout).await?, timeout).await?;
     if !answer.status.is_success() {
-        return Err(request::refused(&format!("pinging the engine at {}", transport.endpoint()), answer.status.as_u16(), &answer.text()));
+        let (status, words) = (answer.status.as_u16(), answer.text());
+        let message = format!(
+            "what answers at {} answered a ping with {status} {}: is it a Docker engine, and is it well?",
+            transport.endpoint(),
+            words.trim()
+        );
+        return Err(Code::Engine.error(message).with_http_status(status));
     }
     let spoken: Option<ApiVersion> = answer.headers.get("api-version").and_then(|value| value.to_str().ok()?.parse().ok());
     let Some(spoken) = spoken else {

@@ -6,6 +6,7 @@ use super::types::refit_code;
 use crate::Code;
 
 /// Version of this header: major * 1000000 + minor * 1000 + patch.
+#[allow(dead_code, reason = "C reads it in the header")]
 pub const REFIT_VERSION_NUMBER: u32 = 1_000;
 /// The N of `librefit.so.N`.
 pub const REFIT_ABI_VERSION: u32 = 0;

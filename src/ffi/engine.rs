@@ -2,8 +2,6 @@
 
 use std::ffi::c_char;
 
-use serde::Serialize;
-
 use super::entry::Entry;
 use super::guard::Out;
 use super::types::{refit, refit_cancel, refit_code, refit_error};
@@ -56,11 +54,6 @@ pub unsafe extern "C" fn refit_history_list(
             entry.options.string(key)?;
         }
         entry.options.integer("limit", 1..=1_000_000)?;
-        entry.read(|_| async { Ok(History { entries: [] }) })
+        entry.read(|refit| async move { Ok(refit.history()) })
     })
-}
-
-#[derive(Serialize)]
-struct History {
-    entries: [(); 0],
 }

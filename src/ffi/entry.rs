@@ -62,14 +62,11 @@ impl Entry {
     /// A long call, with or without a callback.
     pub(super) fn watch<T: Send + 'static>(mut self, callback: Callback, start: impl FnOnce(&Refit) -> Operation<T>) -> Outcome<T> {
         let timeout = self.options.timeout()?;
-        let actor = self.options.string("actor")?;
+        self.options.string("actor")?;
         std::mem::take(&mut self.options).finish()?;
         let mut operation = start(self.inside.0.refit()?).cancel(&self.cancel);
         if let Some(timeout) = timeout {
             operation = operation.timeout(timeout);
-        }
-        if let Some(actor) = actor {
-            operation = operation.actor(actor);
         }
         callback.watch(operation)
     }

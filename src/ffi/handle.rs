@@ -16,8 +16,14 @@ use super::types::{refit, refit_code, refit_error};
 use crate::operation::Operation;
 use crate::{Code, Error, Outcome, Refit, Result};
 
+/// The process that opened the first handle. What it forks has no threads of the library, and may have its locks held for ever.
+static PROCESS: OnceLock<u32> = OnceLock::new();
+
 /// How long `refit_close` lets running calls go on before it cancels them.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// The name of the library's own threads.
+const THREADS: &str = "refit";
 
 /// What stands behind the pointer that C has.
 pub(super) struct Handle {
@@ -59,9 +65,10 @@ impl Handle {
     }
 
     fn new(worker_threads: usize) -> Result<Self> {
+        silence_panics();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(worker_threads)
-            .thread_name("refit")
+            .thread_name(THREADS)
             .on_thread_start(block_sigpipe)
             .enable_all()
             .build()
@@ -77,9 +84,7 @@ impl Handle {
 
     /// Begins a call on this thread, unless the handle is closed or belongs to another process.
     pub(super) fn enter(self: &Arc<Self>) -> Result<Inside> {
-        if self.process != std::process::id() {
-            return Err(Code::Unsupported.error("this handle was opened before fork(): the child must open its own"));
-        }
+        check_process()?;
         let mut gate = self.lock();
         if gate.closed {
             return Err(Code::Cancelled.error("the handle is closed"));
@@ -139,15 +144,37 @@ impl Drop for Handle {
     }
 }
 
+/// After `fork()` a child may only exit or exec.
+fn check_process() -> Result<()> {
+    if *PROCESS.get_or_init(std::process::id) == std::process::id() {
+        return Ok(());
+    }
+    Err(Code::Unsupported.error("this process was forked from one that had opened refit: a child may only exit or exec"))
+}
+
 /// A call under way on this thread; keeps the handle alive.
 pub(super) struct Inside(pub(super) Arc<Handle>);
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        INSIDE.with_borrow_mut(|inside| inside.pop());
+        INSIDE.with_borrow_mut(std::vec::Vec::pop);
         self.0.lock().running -= 1;
         self.0.calls_ended.notify_all();
     }
+}
+
+/// A panic comes back as an error; the library prints nothing. Other people's panics are told as before.
+fn silence_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let on_our_thread = std::thread::current().name().is_some_and(|name| name == THREADS);
+            if !on_our_thread && INSIDE.with_borrow(Vec::is_empty) {
+                before(panic);
+            }
+        }));
+    });
 }
 
 /// A connection that the other side has closed must not kill a host that has not ignored SIGPIPE.
@@ -186,6 +213,7 @@ pub unsafe extern "C" fn refit_open(options_json: *const c_char, out: *mut *mut 
     let guard = unsafe { Out::error_only("refit_open", err) };
     guard.run_value(
         || {
+            check_process()?;
             if out.is_null() {
                 return Err(Code::InvalidArgument.error("out is NULL").into());
             }

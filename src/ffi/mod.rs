@@ -4,6 +4,7 @@
 //! and contains panics. The text of the functions here is the manual in `include/refit.h`.
 #![allow(unsafe_code, reason = "pointers come from C")]
 #![allow(unreachable_pub, reason = "C reaches them by their symbols")]
+#![allow(clippy::doc_markdown, reason = "the header's manual lists fields and codes as they are written in C and JSON")]
 
 mod call_options;
 mod callback;
@@ -18,7 +19,9 @@ mod handle;
 mod image;
 mod open_options;
 mod options;
+mod output;
 mod service;
 mod strings;
 mod types;
+mod update;
 mod volume;

@@ -95,6 +95,7 @@ mod tests {
         Challenge::of(&headers)
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "what a parse gives")]
     fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
         Some(Challenge::Bearer { realm: realm.into(), service: service.map(Into::into), scope: scope.map(Into::into) })
     }

@@ -28,13 +28,14 @@ pub(super) struct Sources {
 pub(super) struct Credentials {
     sources: Sources,
     files: OnceCell<Files>,
-    /// By the helper's name and the server's.
-    helpers: Mutex<HashMap<(String, String), Asking>>,
+    helpers: Mutex<HelperAnswers>,
     rejected: Mutex<HashSet<String>>,
 }
 
+/// By helper and server.
+type HelperAnswers = HashMap<(String, String), Arc<OnceCell<HelperAnswer>>>;
+
 type HelperAnswer = Result<Option<Credential>, String>;
-type Asking = Arc<OnceCell<HelperAnswer>>;
 
 /// The files in their order, and why others could not be read.
 #[derive(Default)]

@@ -150,11 +150,12 @@ pub(super) fn left_alone(answer: &Answer) -> LeftAlone {
     let now = Timestamp::now();
     let date = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|date| date.timestamp());
     let said = answer.header(RETRY_AFTER).and_then(|text| {
-        if let Ok(seconds) = text.trim().parse() {
-            return Some(Duration::from_secs(seconds));
+        if let Ok(seconds) = text.trim().parse::<u64>() {
+            Some(Duration::from_secs(seconds))
+        } else {
+            let their_now = answer.header(DATE).and_then(date).unwrap_or(now);
+            Some(Duration::try_from(date(text)?.duration_since(their_now)).unwrap_or_default())
         }
-        let their_now = answer.header(DATE).and_then(date).unwrap_or(now);
-        Some(Duration::try_from(date(text)?.duration_since(their_now)).unwrap_or_default())
     });
     let wait = said.unwrap_or(PAUSE).min(LONGEST_PAUSE);
     LeftAlone { until: Instant::now() + wait, retry_at: said.and_then(|_| now.checked_add(wait).ok()) }

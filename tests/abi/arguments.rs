@@ -111,7 +111,14 @@ fn sweep(mut caller: Caller) {
                     assert_eq!(answer.code, "INVALID_ARGUMENT", "{} without {name}", function.name);
                     assert!(answer.error == json!({}) || answer.message().contains(name), "{}: {}", function.name, answer.message());
                 } else if function.name != "refit_open" {
-                    assert_eq!(answer.code, well, "{} with {name} {argument:?}: {}", function.name, answer.message());
+                    // No image is missing from an empty list, whatever the engine says; and no list means all that it has.
+                    let expected = match (function.name.as_str(), name) {
+                        ("img_missing", "images_json") => "OK",
+                        ("img_check_updates", "images_json") => "UNREACHABLE",
+                        (_, "container_or_null") if argument != Argument::Null => "INVALID_ARGUMENT",
+                        _ => well.as_str(),
+                    };
+                    assert_eq!(answer.code, expected, "{} with {name} {argument:?}: {}", function.name, answer.message());
                 }
             }
         }
@@ -123,8 +130,8 @@ fn sweep(mut caller: Caller) {
 fn image_names_that_cannot_be_meant() {
     let long = format!("refit-abi.invalid/{}:1", "a".repeat(5_000));
     let names: [(&[u8], &str); 9] = [
-        (b"UPPER/case", "lowercase"),
-        (b"a b", "' '"),
+        (b"UPPER/case", "lower case"),
+        (b"a b", "space"),
         (long.as_bytes(), "255"),
         (b"a\x01b", "control"),
         (b"a\tb\n", ""),

@@ -92,7 +92,9 @@ impl Caller {
                 Argument::Fired => line.push('F'),
                 Argument::Text(bytes) => {
                     line.push('x');
-                    bytes.iter().for_each(|byte| write!(line, "{byte:02x}").unwrap());
+                    for byte in bytes {
+                        write!(line, "{byte:02x}").unwrap();
+                    }
                 }
             }
         }

@@ -44,7 +44,7 @@ fn without_comments(text: &str) -> String {
 fn function(declaration: &str) -> Option<Function> {
     let (head, parameters) = declaration.trim().strip_suffix(')')?.split_once('(')?;
     let head = kind_and_name(head);
-    let parameters = parameters.split(',').map(kind_and_name).filter(|parameter| parameter.kind != "");
+    let parameters = parameters.split(',').map(kind_and_name).filter(|parameter| !parameter.kind.is_empty());
     Some(Function { result: head.kind, name: head.name, parameters: parameters.collect() })
 }
 

@@ -31,6 +31,7 @@ macro_rules! documents {
 documents! {
     "refit_error_json": refit::ErrorDocument,
     "refit_engine_info": refit::EngineInfo,
+    "refit_history_list": refit::History,
     "img_list": image::ImageList,
     "img_info": image::ImageInfo,
     "img_history": image::ImageHistory,

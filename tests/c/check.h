@@ -10,13 +10,17 @@
   do { if (!(condition)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); _exit(1); } } while (0)
 
 /* Takes the error along: the code, and its message on stderr when it is another one. */
-static inline void expect(const char *what, refit_code expected, refit_code code, refit_error *err) {
+static inline void expect_code(const char *what, refit_code expected, refit_code code, refit_error *err) {
   if (code != expected) {
     fprintf(stderr, "%s: %s, not %s: %s\n", what, refit_code_name(code), refit_code_name(expected), refit_error_message(err));
     _exit(1);
   }
   refit_error_free(err);
 }
+
+/* The call first: C may read `err` before the call among the arguments of one function. */
+#define expect(what, expected, call, err) \
+  do { refit_code code_ = (call); expect_code(what, expected, code_, err); } while (0)
 
 static inline refit *open_at(const char *host, const char *more) {
   char options[600];

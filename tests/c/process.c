@@ -66,7 +66,10 @@ static void signals(const char *host) {
   CHECK(threads_of_the_library() >= 3);
   handlers(after);
   pthread_sigmask(SIG_BLOCK, NULL, &mask_after);
-  CHECK(!memcmp(before, after, sizeof before));
+  for (int signal = 1; signal < 65; signal++) {
+    if (before[signal].sa_handler != after[signal].sa_handler) fprintf(stderr, "signal %d has another handler\n", signal);
+    CHECK(before[signal].sa_handler == after[signal].sa_handler && before[signal].sa_flags == after[signal].sa_flags);
+  }
   CHECK(!memcmp(&mask_before, &mask_after, sizeof mask_before));
   CHECK(after[SIGPIPE].sa_handler == SIG_DFL);
   refit_close(r);
@@ -82,7 +85,7 @@ static void environment(const char *host) {
   environ = (char **)8; /* whoever reads a variable from here on dies */
   some_calls(r, REFIT_OK);
   char *json;
-  expect("img_check_update", REFIT_E_NOT_FOUND, img_pull(r, "127.0.0.1:1/nothing:1", NULL, NULL, NULL, NULL, &json, NULL), NULL);
+  expect("img_pull", REFIT_E_UNREACHABLE, img_pull(r, "127.0.0.1:1/nothing:1", NULL, NULL, NULL, NULL, &json, NULL), NULL);
   environ = kept;
   CHECK(reads == 0);
   refit_close(r);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-const APART: [&str; 4] = ["Mounts", "Binds", "VolumesFrom", "Links"];
+const APART: [&str; 5] = ["Mounts", "Binds", "VolumesFrom", "Links", "NetworkMode"];
 
 /// Name, reference, `HostConfig`, mounts, networks and the kind of state are the same; `Config` is each case's own matter.
 pub fn assert_equal(before: &Value, after: &Value, image: &Value, api: (u32, u32)) {
@@ -17,6 +17,7 @@ pub fn assert_equal(before: &Value, after: &Value, image: &Value, api: (u32, u32
     for (key, value) in old.iter().filter(|(key, _)| !APART.contains(&key.as_str())) {
         assert_eq!(normal(key, &new[key]), normal(key, value), "HostConfig.{key}");
     }
+    assert_eq!(mode(after), mode(before));
     mounts(before, after, image);
     networks(before, after, api);
 }
@@ -30,11 +31,23 @@ fn normal(key: &str, value: &Value) -> Value {
         // Nothing and an empty list are not the same here.
         "MaskedPaths" | "ReadonlyPaths" => value.clone(),
         "RestartPolicy" if value["Name"] == "" => json!({"Name": "no", "MaximumRetryCount": value["MaximumRetryCount"]}),
-        "NetworkMode" if *value == "default" => "bridge".into(),
         "MemorySwappiness" if *value == -1 => Value::Null,
         "Runtime" if is_empty(value) => "runc".into(),
         _ if is_empty(value) => Value::Null,
         _ => value.clone(),
+    }
+}
+
+/// The network mode, by the network's name: 26 makes a whole id of the beginning of one.
+fn mode(container: &Value) -> String {
+    let mode = container["HostConfig"]["NetworkMode"].as_str().unwrap();
+    let mut networks = container["NetworkSettings"]["Networks"].as_object().unwrap().iter();
+    let named =
+        networks.find(|(name, endpoint)| endpoint["NetworkID"].as_str().is_some_and(|id| id.starts_with(mode) && !id.starts_with(*name)));
+    match (named, mode) {
+        (Some((name, _)), _) => name.clone(),
+        (None, "default") => "bridge".into(),
+        (None, mode) => mode.into(),
     }
 }
 

@@ -85,6 +85,7 @@ fn r48_terminal_logs_names_and_devices() {
     assert_has(&after, json!({"Config": config, "HostConfig": host_config}));
     // The driver freezes the name at start: the name of the container must be its own by then.
     let log = std::fs::read_to_string(after["LogPath"].as_str().unwrap());
+    assert!(log.is_ok() || !moving.case.lab.own_engine, "{log:?}");
     if let Ok(log) = log {
         assert!(log.contains(&format!(r#""tag":"{}""#, moving.name())) && !log.contains(".refit-"), "{log}");
     }

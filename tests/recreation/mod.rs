@@ -5,11 +5,13 @@
 pub mod child;
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
+use child::Work;
 use refit::container::{RecoverOptions, Recovery, RecreateOptions, Recreation};
 use refit::{Cancel, ConnectOptions, Failure, Outcome, Refit};
-use refit_lab::{Image, Lab, Published, Scope};
+use refit_lab::{Image, Lab, Proxy, Published, Scope, When};
 use serde_json::{Value, json};
 
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -22,7 +24,7 @@ pub struct Case<'a> {
     pub name: String,
 }
 
-impl<'a> Case<'a> {
+impl Case<'_> {
     pub fn new(what: &str) -> Self {
         Self::of(what, &Image::new().version("1"))
     }
@@ -105,7 +107,7 @@ impl<'a> Case<'a> {
     /// Nothing but the container itself is left.
     pub fn assert_alone(&self) {
         let names: Vec<String> = self.containers().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, [self.name.clone()]);
+        assert_eq!(names, std::slice::from_ref(&self.name));
     }
 
     /// The same configuration, address, networks and volumes, and the files in them.
@@ -269,6 +271,45 @@ pub fn recover_with_state(case: &Case, state_dir: &Path) -> Recovery {
     recover_as(case, state_dir.to_str().unwrap(), RecoverOptions::default()).unwrap()
 }
 
+/// Recovers at once, at any engine.
+pub fn recover_at(host: &str, container: &str) -> Outcome<Recovery> {
+    let mut options = RecoverOptions::default();
+    options.force = true;
+    runtime().block_on(async { connect(host).await.recover(Some(container), options).await })
+}
+
+/// Recreates through a proxy, by a handle that waits 2 s for an answer, while something else is done.
+pub fn recreate_through(proxy: &Proxy, case: &Case, options: RecreateOptions, meanwhile: impl FnOnce()) -> Outcome<Recreation> {
+    recreate_at(proxy, &case.name, options, meanwhile)
+}
+
+pub fn recreate_at(proxy: &Proxy, container: &str, options: RecreateOptions, meanwhile: impl FnOnce()) -> Outcome<Recreation> {
+    let runtime = runtime();
+    let mut connect = ConnectOptions::default();
+    connect.host = Some(proxy.host.clone());
+    connect.timeout = Duration::from_secs(2);
+    let refit = runtime.block_on(Refit::connect(connect)).unwrap();
+    let container = container.to_owned();
+    let work = runtime.spawn(async move { refit.recreate_container(container, options).await });
+    meanwhile();
+    runtime.block_on(work).unwrap()
+}
+
+/// Works on many points at once: a recreation waits more than it works.
+pub fn in_parallel<T: Send>(points: Vec<T>, work: impl Fn(T) + Sync) {
+    let points = Mutex::new(points);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                loop {
+                    let Some(point) = points.lock().unwrap().pop() else { return };
+                    work(point);
+                }
+            });
+        }
+    });
+}
+
 fn recover_as(case: &Case, state_dir: &str, options: RecoverOptions) -> Outcome<Recovery> {
     let host = case.lab.engine.host();
     runtime().block_on(async { connect_with_state(&host, state_dir).await.recover(Some(&case.name), options).await })
@@ -312,4 +353,64 @@ pub fn recreate_cancelled_after(case: &Case, options: RecreateOptions, phase: &'
 pub fn failed(outcome: Outcome<Recreation>) -> (refit::Error, Recreation) {
     let Failure { error, report } = *outcome.expect_err("the recreation should have failed");
     (error, report.expect("a report"))
+}
+
+/// Before a call is carried out, or after it and before the answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Side {
+    Before,
+    After,
+}
+
+/// Kills a child at a call of its; false when it ended before it came so far.
+pub fn kill_at(case: &Case, work: &Work, pattern: &str, n: usize, side: Side) -> bool {
+    let proxy = Proxy::engine(case.lab);
+    let when = When::nth_of(pattern, n);
+    let gate = match side {
+        Side::Before => proxy.hold(when),
+        Side::After => proxy.hold_answer(when),
+    };
+    let mut child = Work { host: proxy.host.clone(), ..work.clone() }.start();
+    loop {
+        if let Some(held) = gate.try_wait(Duration::from_millis(50)) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            held.cut();
+            return true;
+        }
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+    }
+}
+
+/// Kills before and after every call that changes something, recovers at once, and looks.
+///
+/// A call that only reads leaves the engine as the change before it did.
+pub fn every_kill<P: Sync>(
+    name: &str,
+    prepare: impl Fn() -> P + Sync,
+    work: impl for<'p> Fn(&'p P) -> (&'p Case<'static>, Work) + Sync,
+    assert_whole: impl Fn(&P, &str) + Sync,
+) {
+    let counted = prepare();
+    let (case, child) = work(&counted);
+    let proxy = Proxy::engine(case.lab);
+    child::ended(Work { host: proxy.host.clone(), ..child }.start());
+    assert_whole(&counted, "without a kill");
+    let mut points = Vec::new();
+    for pattern in ["POST *", "DELETE *"] {
+        for n in 1..=proxy.count(pattern) {
+            points.extend([(pattern, n, Side::Before), (pattern, n, Side::After)]);
+        }
+    }
+    assert!(points.len() >= 8, "{points:?}");
+    in_parallel(points, |(pattern, n, side)| {
+        let point = format!("{name}: killed {side:?} {pattern} {n}");
+        let prepared = prepare();
+        let (case, child) = work(&prepared);
+        assert!(kill_at(case, &child, pattern, n, side), "{point}: ended before");
+        let recovery = recover(case);
+        assert_whole(&prepared, &format!("{point}, {recovery:?}"));
+    });
 }

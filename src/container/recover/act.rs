@@ -5,19 +5,16 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::RecoveryAction;
-use super::table::{Decision, Named, Standing};
+use super::table::{Decision, Standing};
 use crate::call::Call;
 use crate::container::lease::{Clock, Lease};
 use crate::container::names::{LEASE, Mode};
-use crate::container::recreate::{KeptBody, KeptFile, OnPhase, RecreateOptions, Swap, Watch, exited_by, grace, settle};
+use crate::container::recreate::{KeptBody, KeptFile, OnPhase, RecreateOptions, Swap, Watch, await_removal, exited_by, grace, settle};
 use crate::container::{requests, state};
 use crate::{Code, Error, Refit, Result};
 
 /// What the engine adds to a grace before it gives up killing.
 const AFTER_GRACE: i64 = 15;
-
-/// How long the engine may take to remove an `--rm` container that has ended.
-const REMOVAL: Duration = Duration::from_secs(60);
 
 /// What a dry run says.
 pub(super) fn would(decision: Decision) -> RecoveryAction {
@@ -26,23 +23,6 @@ pub(super) fn would(decision: Decision) -> RecoveryAction {
         Decision::UndoAfterStop | Decision::Undo | Decision::RemoveNew => RecoveryAction::WouldUndo,
         _ => RecoveryAction::WouldFinish,
     }
-}
-
-/// The engine is removing the holder of the name.
-pub(super) async fn wait_for_removal(refit: &Refit, standing: &Standing) -> Result<()> {
-    let Some(holder) = &standing.holder else { return Ok(()) };
-    let begun = Instant::now();
-    while requests::inspect(&refit.shared.engine, state::id(holder)).await?.is_some() {
-        if begun.elapsed() > REMOVAL {
-            return Err(Code::Engine.error(format!(
-                "the engine has not removed container {} in {} s",
-                state::id(holder),
-                REMOVAL.as_secs()
-            )));
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    Ok(())
 }
 
 /// The containers of one name, in our hand.
@@ -94,6 +74,7 @@ pub(super) async fn act(
         mode: first.name.mode,
         old,
         new,
+        spare: None,
         lease,
         engine_wait: refit.shared.options.engine_wait,
         kept,
@@ -113,23 +94,30 @@ pub(super) async fn act(
     }
 }
 
+/// What became of a stop that may have been under way.
+enum Stopped {
+    /// There was none.
+    Not,
+    Exited,
+    /// By its `--rm` option.
+    Removed,
+}
+
 impl Repair<'_> {
     async fn perform(&mut self, standing: &Standing, decision: Decision, clock: Clock) -> Result<RecoveryAction> {
         match decision {
             Decision::Leave | Decision::WaitForRemoval => Ok(RecoveryAction::Foreign),
-            Decision::UndoAfterStop => {
-                if let (Some(new), Some(holder)) = (standing.new.first(), &standing.holder) {
-                    self.await_stop(new, holder, clock).await?;
-                }
-                self.undo().await
-            }
+            Decision::UndoAfterStop => match self.await_stop(standing, clock).await? {
+                Stopped::Removed => self.forward(standing).await,
+                Stopped::Not | Stopped::Exited => self.undo().await,
+            },
             Decision::Undo => self.undo().await,
-            Decision::RemoveNew => self.remove_new(standing).await,
+            Decision::RemoveNew => match self.await_stop(standing, clock).await? {
+                Stopped::Removed => self.forward_and_remove_old(standing).await,
+                Stopped::Not | Stopped::Exited => self.remove_new(standing).await,
+            },
             Decision::Forward => self.forward(standing).await,
-            Decision::ForwardAndRemoveOld => {
-                self.take_name(standing).await?;
-                self.start_or_undo().await
-            }
+            Decision::ForwardAndRemoveOld => self.forward_and_remove_old(standing).await,
             Decision::StartNew => self.start_or_undo().await,
             Decision::SettleNew => self.settle_or_undo().await,
             Decision::RemoveOld => self.remove_old().await.map(|()| RecoveryAction::RemovedOld),
@@ -137,9 +125,10 @@ impl Repair<'_> {
     }
 
     /// A stop that the dead run had asked for goes on in the engine; until it has ended, a start would be answered with "is running".
-    async fn await_stop(&mut self, new: &Named, holder: &Value, clock: Clock) -> Result<()> {
+    async fn await_stop(&mut self, standing: &Standing, clock: Clock) -> Result<Stopped> {
+        let (Some(new), Some(holder)) = (standing.new.first(), &standing.holder) else { return Ok(Stopped::Not) };
         if !self.swap.mode.runs() || !state::is_running(holder) {
-            return Ok(());
+            return Ok(Stopped::Exited);
         }
         (self.on_phase)("waiting", 100);
         let renewed = i64::from(new.name.lease) - LEASE;
@@ -147,9 +136,14 @@ impl Repair<'_> {
         let left = renewed.saturating_add(grace).saturating_add(AFTER_GRACE) - clock.now();
         let (engine, call) = (self.swap.engine, self.call);
         let end = Instant::now() + Duration::from_secs(u64::try_from(left).unwrap_or(0));
-        let waiting = call.run(async { Ok::<_, Error>(exited_by(engine, state::id(holder), end).await) });
-        self.swap.lease.during(waiting).await?;
-        Ok(())
+        let waiting = async {
+            match exited_by(engine, state::id(holder), end).await {
+                Some(true) if state::is_auto_remove(holder) => await_removal(engine, state::id(holder)).await.map(|()| Stopped::Removed),
+                Some(true) => Ok(Stopped::Exited),
+                _ => Ok(Stopped::Not),
+            }
+        };
+        self.swap.lease.during(call.run(waiting)).await
     }
 
     async fn undo(&mut self) -> Result<RecoveryAction> {
@@ -189,6 +183,11 @@ impl Repair<'_> {
             self.pause(&new).await?;
         }
         Ok(RecoveryAction::Finished)
+    }
+
+    async fn forward_and_remove_old(&mut self, standing: &Standing) -> Result<RecoveryAction> {
+        self.take_name(standing).await?;
+        self.start_or_undo().await
     }
 
     async fn start_or_undo(&mut self) -> Result<RecoveryAction> {
@@ -238,7 +237,10 @@ impl Repair<'_> {
     fn stands(&self, container: &Value) -> bool {
         let up = state::started_at(container).map_or(0, |started| self.swap.lease.clock().now() - started.as_second());
         let is_unhealthy = container.pointer("/State/Health/Status").is_some_and(|health| health == "unhealthy" || health == "starting");
-        state::is_running(container) && state::status(container) != "restarting" && !is_unhealthy && up > self.watch.settle.as_secs() as i64
+        state::is_running(container)
+            && state::status(container) != "restarting"
+            && !is_unhealthy
+            && up > i64::try_from(self.watch.settle.as_secs()).unwrap_or(i64::MAX)
     }
 
     async fn undo_after(&mut self, error: Error) -> Result<RecoveryAction> {
@@ -301,6 +303,7 @@ impl FromFile<'_> {
             mode: self.kept.mode,
             old: state::id(&self.kept.old).to_owned(),
             new: None,
+            spare: None,
             lease: Lease::new(engine, self.name, self.clock),
             engine_wait: self.refit.shared.options.engine_wait,
             kept: Some(self.kept),

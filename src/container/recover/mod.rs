@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::in_hand::InHand;
 use super::lease::Clock;
 use super::names::{self, Role, TemporaryName};
-use super::recreate::{KeptBody, KeptFile, OnPhase, engine_id, kept};
-use super::requests;
+use super::recreate::{KeptBody, KeptFile, OnPhase, await_removal, engine_id, kept};
+use super::{requests, state};
 use crate::call::Call;
 use crate::{Code, Error, ErrorDocument, Failure, Operation, Outcome, Progress, Refit, Result};
 use table::{Decision, Named, Standing};
@@ -212,10 +212,11 @@ async fn one(
         }
         let (situation, decision) = table::decide(&standing);
         if decision == Decision::WaitForRemoval && !options.dry_run {
-            if let Err(error) = call.run(act::wait_for_removal(refit, &standing)).await {
-                return Some(found(&situation, RecoveryAction::WouldFinish, Some(error)));
+            let holder = standing.holder.as_ref().map(state::id).unwrap_or_default();
+            match call.run(await_removal(&refit.shared.engine, holder)).await {
+                Ok(()) => continue,
+                Err(error) => return Some(found(&situation, RecoveryAction::WouldFinish, Some(error))),
             }
-            continue;
         }
         if options.dry_run || decision == Decision::Leave {
             return Some(found(&situation, act::would(decision), None));

@@ -114,6 +114,7 @@ fn after_the_swap(holder: &Value, old: &Named) -> (&'static str, Decision) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use serde_json::json;
@@ -131,7 +132,7 @@ mod tests {
     fn standing(new: &[(&str, char, Value)], holder: Option<Value>, old: &[(&str, char, Value)]) -> Standing {
         let named = |role: &str, (other, mode, container): &(&str, char, Value)| {
             let name = format!("web.refit-{role}-{}-{mode}-65000000", &other[..12]);
-            Named { name: TemporaryName::parse(&name).unwrap_or_else(|| panic!("{name}")), container: container.clone() }
+            Named { name: TemporaryName::parse(&name).unwrap(), container: container.clone() }
         };
         Standing { new: new.iter().map(|n| named("new", n)).collect(), old: old.iter().map(|o| named("old", o)).collect(), holder }
     }

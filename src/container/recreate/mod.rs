@@ -1,6 +1,7 @@
 //! Replacing a container by a new one, made from the image that its reference names now.
 
 mod body_kept;
+mod create;
 mod hook;
 mod last_words;
 mod options;
@@ -22,7 +23,7 @@ pub use report::{DependentRecreation, Recreation, RecreationResult};
 pub(crate) use settle::{Watch, settle};
 pub(crate) use steps::OnPhase;
 pub(crate) use stop::{exited_by, grace};
-pub(crate) use undo::Swap;
+pub(crate) use undo::{Swap, await_removal};
 
 use super::in_hand::InHand;
 use super::recover::recover_first;
@@ -39,7 +40,7 @@ impl Refit {
     /// Replaces a container, named or by id, by a new one from the image that its reference names now, which must be local.
     ///
     /// Configuration, networks and volumes are kept; a container that ran runs again, one that did not is not started. A failure after the
-    /// stop is ROLLED_BACK: the same container runs again as before. A run that was killed is CONFLICT for the next one, and repaired by
+    /// stop is `ROLLED_BACK`: the same container runs again as before. A run that was killed is CONFLICT for the next one, and repaired by
     /// [`Refit::recover`]. Cancelled before the stop it changes nothing; from the stop on it is undone; once the new container is settled
     /// it is finished.
     pub fn recreate_container(&self, container: impl Into<String>, options: RecreateOptions) -> Operation<Recreation> {
@@ -142,6 +143,10 @@ async fn put_back(run: &mut Run<'_>, error: Error) -> crate::Result<()> {
         }
         Ok(()) => {
             run.report.result = RecreationResult::RolledBack;
+            if run.swap.old != run.report.old_id {
+                let message = format!("it was made again, as {}, from the image id {} that it had", run.swap.old, run.old_image_id());
+                run.warn("made_again", message);
+            }
             Err(rolled_back(error, &name, words.as_deref()))
         }
         Err(undo) => {

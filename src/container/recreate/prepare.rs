@@ -61,16 +61,15 @@ pub(super) fn reference(container: &Value) -> &str {
 
 /// Finds the container, by name or id. One whose name is in the hand of a recreation is not gone.
 pub(crate) async fn find(engine: &Engine, container: &str) -> Result<Value> {
-    match requests::inspect(engine, container).await? {
-        Some(found) => match TemporaryName::parse(state::name(&found)) {
+    if let Some(found) = requests::inspect(engine, container).await? {
+        match TemporaryName::parse(state::name(&found)) {
             None => Ok(found),
             Some(temporary) => Err(leftover(&temporary, engine.clock().await?)),
-        },
-        None => {
-            let (list, now) = requests::list(engine).await?;
-            check_leftovers(&list, container.trim_start_matches('/'), None, now)?;
-            Err(Code::NotFound.error(format!("there is no container {container}")).with_container(container))
         }
+    } else {
+        let (list, now) = requests::list(engine).await?;
+        check_leftovers(&list, container.trim_start_matches('/'), None, now)?;
+        Err(Code::NotFound.error(format!("there is no container {container}")).with_container(container))
     }
 }
 
@@ -126,9 +125,6 @@ async fn prepare(engine: &Engine, container: &Value, options: &RecreateOptions, 
 
 /// What no option allows yet.
 fn unbuilt(prepared: &Prepared) -> Result<()> {
-    if state::is_auto_remove(&prepared.container) {
-        return Err(Code::Conflict.error(format!("cannot recreate container {}: it was started with --rm", prepared.name())));
-    }
     let dependents = spec::dependents(&prepared.container, &prepared.around.containers);
     match dependents.first() {
         Some(dependent) => Err(Code::Conflict.error(format!("cannot recreate container {}: {dependent}", prepared.name()))),

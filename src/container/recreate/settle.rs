@@ -27,7 +27,7 @@ pub(crate) async fn settle(engine: &Engine, id: &str, watch: Watch) -> Result<Va
         match verdict(&container, begun.elapsed(), watch)? {
             Verdict::Settled => return Ok(container),
             Verdict::Wait => {
-                tokio::time::sleep(pause.min(watch.settle.saturating_sub(begun.elapsed()).max(Duration::from_millis(20)))).await
+                tokio::time::sleep(pause.min(watch.settle.saturating_sub(begun.elapsed()).max(Duration::from_millis(20)))).await;
             }
         }
     }
@@ -94,7 +94,7 @@ fn engines_words(container: &Value) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use serde_json::json;

@@ -1,26 +1,21 @@
 //! The sequence, step by step. Nothing of the old container is touched before its successor stands whole beside it.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::body_kept::{self, KeptBody, KeptFile};
-use super::prepare::{self, Prepared};
+use super::prepare::Prepared;
 use super::settle::{self, Watch};
 use super::stop::{self, Unstopped};
-use super::undo::{Patience, Swap};
+use super::undo::Swap;
 use super::{RecreateOptions, Recreation, hook};
 use crate::call::Call;
 use crate::container::lease::Lease;
 use crate::container::names::{Mode, TemporaryName};
-use crate::container::spec::{self, Spec, Warning};
+use crate::container::spec::{self, Warning};
 use crate::container::{requests, state};
 use crate::engine::Engine;
 use crate::refit::Refit;
 use crate::{Code, Error, Result};
-
-/// Until when a create whose answer was lost is looked for.
-const CREATE_WAIT: Duration = Duration::from_secs(5);
 
 /// How far a run has come: what a failure has to put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +65,7 @@ impl<'a> Run<'a> {
             mode: state::mode(&prepared.container),
             old: state::id(&prepared.container).to_owned(),
             new: None,
+            spare: None,
             lease: Lease::new(engine, prepared.name(), prepared.clock),
             engine_wait: refit.shared.options.engine_wait,
             kept: None,
@@ -102,6 +98,9 @@ impl<'a> Run<'a> {
         let (new, new_name) = self.create(&spec).await?;
         self.verify(&new).await?;
         self.keep(&new).await?;
+        if state::is_auto_remove(&self.prepared.container) && self.swap.mode.runs() {
+            self.create_spare(&new).await?;
+        }
         if self.swap.mode == Mode::Running && !self.options.hooks.before.is_empty() {
             (self.on_phase)("hook", 250);
             self.hook(&self.swap.old.clone(), &self.options.hooks.before).await?;
@@ -118,13 +117,17 @@ impl<'a> Run<'a> {
     }
 
     /// Before a change that a cancelled call does not make any more.
-    async fn next(&mut self, phase: &'static str, permille: u32) -> Result<()> {
+    pub(super) async fn next(&mut self, phase: &'static str, permille: u32) -> Result<()> {
         (self.on_phase)(phase, permille);
         self.call.check()?;
         self.swap.lease.ensure().await
     }
 
-    fn warn(&mut self, code: &str, message: String) {
+    pub(super) fn old_image_id(&self) -> &str {
+        self.report.old_image_id.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn warn(&mut self, code: &str, message: String) {
         let container = Some(self.swap.name.clone());
         self.report.warnings.push(Warning { code: code.into(), container, message });
     }
@@ -140,67 +143,6 @@ impl<'a> Run<'a> {
         let mounts = self.prepared.container.get("Mounts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let mounted: Vec<&str> = mounts.iter().filter_map(|mount| mount.get("Destination")?.as_str()).collect();
         self.report.writable_layer_changes = Some(layer_changes(&changes, &mounted));
-    }
-
-    /// Steps 1 and 2: the new container under its temporary name, with all its networks.
-    async fn create(&mut self, spec: &Spec) -> Result<(String, TemporaryName)> {
-        (self.on_phase)("creating", 100);
-        self.call.check()?;
-        let name = self.swap.new_name();
-        let created = requests::create(self.engine, &name, spec.platform.as_deref(), &spec.body).await;
-        let (new, warnings) = match created {
-            Ok(created) => created,
-            Err(error) => {
-                if error.code() == Code::Unreachable {
-                    self.swap.new = self.find_created(&name).await;
-                }
-                return Err(self.create_error(error));
-            }
-        };
-        self.swap.new = Some(new.clone());
-        self.report.new_id = Some(new.clone());
-        self.swap.lease.hold(&new, name.clone());
-        for warning in warnings {
-            self.warn("engine", warning);
-        }
-        let (list, now) = requests::list(self.engine).await?;
-        prepare::check_leftovers(&list, &self.swap.name, Some(&new), now)?;
-        self.next("creating", 150).await?;
-        requests::join_networks(self.engine, &new, &spec.disconnects, &spec.connects).await?;
-        Ok((new, name))
-    }
-
-    fn create_error(&self, error: Error) -> Error {
-        match error.code() {
-            // Another run has made one under this very name.
-            Code::Conflict => {
-                let message = format!("container {} is being recreated by another process", self.swap.name);
-                error.into_cause_of(Code::Busy, message)
-            }
-            Code::NotFound if error.message().contains("No such image") || error.message().contains("no such image") => {
-                let (image, message) = (self.prepared.reference().to_owned(), error.message().to_owned());
-                error.into_cause_of(Code::ImageMissing, message).with_missing(vec![image])
-            }
-            _ => error,
-        }
-    }
-
-    /// A create whose answer was lost may have been done, or may be just now.
-    async fn find_created(&self, name: &TemporaryName) -> Option<String> {
-        let mut patience = Patience::new(self.swap.engine_wait);
-        let mut looks = 0;
-        loop {
-            match requests::inspect(self.engine, &name.to_string()).await {
-                Ok(Some(container)) => return Some(state::id(&container).to_owned()),
-                Ok(None) if looks * 500 >= CREATE_WAIT.as_millis() => return None,
-                Ok(None) => {
-                    looks += 1;
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                }
-                Err(error) if patience.allows(&error).await => {}
-                Err(_) => return None,
-            }
-        }
     }
 
     /// Step 3: the new container is the old one made again, from the image that was looked at.
@@ -259,13 +201,16 @@ impl<'a> Run<'a> {
         let engine = self.engine;
         let chosen = self.options.stop_timeout;
         let stopping = async { Ok(stop::stop(engine, &old, chosen).await) };
-        match self.swap.lease.during(stopping).await? {
-            Ok(()) => {}
-            Err(Unstopped::Exited(error)) => return Err(error),
-            Err(Unstopped::Runs(error)) => {
-                self.stage = Stage::Beside;
-                return Err(error);
-            }
+        let stopped = self.swap.lease.during(stopping).await?;
+        if let Err(Unstopped::Runs(error)) = stopped {
+            self.stage = Stage::Beside;
+            return Err(error);
+        }
+        if self.swap.spare.is_some() {
+            self.swap.go_on_with_spare().await?;
+        }
+        if let Err(Unstopped::Exited(error)) = stopped {
+            return Err(error);
         }
         self.next("stopping", 400).await?;
         let stopped = requests::inspect(self.engine, &self.swap.old).await?.ok_or_else(|| self.conflict("was removed"))?;
@@ -366,7 +311,7 @@ fn layer_changes(changes: &Value, mounted: &[&str]) -> u64 {
         let path = change.get("Path").and_then(Value::as_str).unwrap_or_default();
         let inside =
             |mount: &&str| path.strip_prefix(mount.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        change.get("Kind").and_then(Value::as_u64) != Some(DELETED) && !mounted.iter().any(|mount| inside(&mount))
+        change.get("Kind").and_then(Value::as_u64) != Some(DELETED) && !mounted.iter().any(inside)
     };
     changes.as_array().map_or(0, |changes| changes.iter().filter(outside).count() as u64)
 }

@@ -28,6 +28,8 @@ pub(crate) struct Swap<'a> {
     /// The old container; the spare once an `--rm` one is gone.
     pub(crate) old: String,
     pub(crate) new: Option<String>,
+    /// A container made from the old image, which takes the place of an `--rm` one once that is gone.
+    pub(crate) spare: Option<String>,
     pub(crate) lease: Lease<'a>,
     /// How long an undo waits for an engine that went away.
     pub(crate) engine_wait: Duration,
@@ -120,9 +122,9 @@ impl Swap<'_> {
         // The new container is removed last, because it tells the restart policy of the old one.
         self.restore_policy(&old, new.as_ref()).await?;
         self.run_again(&old).await?;
-        if let Some(new) = &new {
+        for left in new.iter().map(state::id).chain(self.spare.as_deref()) {
             self.lease.ensure().await?;
-            requests::remove_new(self.engine, state::id(new)).await?;
+            requests::remove_new(self.engine, left).await?;
         }
         Ok(())
     }
@@ -225,7 +227,7 @@ impl Swap<'_> {
         Ok(())
     }
 
-    /// Removes the new container when the old one has not been stopped.
+    /// Removes the new container, and a spare, when the old one has not been stopped.
     pub(crate) async fn discard(&mut self) -> Result<()> {
         let mut patience = Patience::new(self.engine_wait);
         loop {
@@ -237,10 +239,24 @@ impl Swap<'_> {
     }
 
     async fn discard_once(&mut self) -> Result<()> {
-        let Some(new) = self.find_new().await? else { return Ok(()) };
-        self.lease.follow([(state::id(&new), state::name(&new))])?;
-        self.lease.ensure().await?;
-        requests::remove_new(self.engine, state::id(&new)).await
+        let beside: Vec<String> = self.spare.iter().chain(&self.new).cloned().collect();
+        for id in beside {
+            let Some(container) = requests::inspect(self.engine, &id).await? else { continue };
+            self.lease.follow([(id.as_str(), state::name(&container))])?;
+            self.lease.ensure().await?;
+            requests::remove_new(self.engine, &id).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the engine has removed an `--rm` container that has ended; the spare stands for it from then on.
+    pub(super) async fn go_on_with_spare(&mut self) -> Result<()> {
+        let (engine, old) = (self.engine, self.old.clone());
+        self.lease.during(await_removal(engine, &old)).await?;
+        if let Some(spare) = self.spare.take() {
+            self.old = spare;
+        }
+        Ok(())
     }
 
     /// Removes the old container, which the new one has replaced. It is stopped first where a reboot or somebody has started it.
@@ -255,4 +271,19 @@ impl Swap<'_> {
         }
         requests::remove_old(self.engine, state::id(old)).await
     }
+}
+
+/// How long the engine may take to remove an `--rm` container that has ended.
+const REMOVAL: Duration = Duration::from_secs(60);
+
+/// Waits until the engine has removed a container.
+pub(crate) async fn await_removal(engine: &Engine, id: &str) -> Result<()> {
+    let begun = Instant::now();
+    while requests::inspect(engine, id).await?.is_some() {
+        if begun.elapsed() > REMOVAL {
+            return Err(Code::Engine.error(format!("the engine has not removed container {id} in {} s", REMOVAL.as_secs())));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }

@@ -44,9 +44,21 @@ pub(crate) fn image_changes(old: &Value, new: &Value) -> Vec<ImageChange> {
     OF_IMAGE
         .iter()
         .flat_map(|key| differing(key, &old[key], &new[key]))
+        // The registry's document leaves out what an engine writes as a default.
+        .filter(|(_, before, after)| !(is_nothing(before) && is_nothing(after)))
         .filter(|(field, ..)| !BUILD_LEFTOVERS.iter().any(|key| field.strip_prefix("Config.") == Some(key)))
         .map(|(field, before, after)| ImageChange { field, before, after })
         .collect()
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
 }
 
 /// What differs between the old container's inspect and the new one's; ids and other outputs are left out.

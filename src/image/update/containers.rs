@@ -29,7 +29,7 @@ pub(super) async fn take_turns(refit: &Refit, call: &Call, turns: &[Turn], optio
     let mut next = 0;
     loop {
         let goes_on = call.interrupt().is_none() && (errors.is_empty() || options.on_failure == OnFailure::Continue);
-        let order_in_hand = running.len() == 0 || next == 0 || turns.get(next).is_some_and(|turn| turn.order == turns[next - 1].order);
+        let order_in_hand = running.is_empty() || next == 0 || turns.get(next).is_some_and(|turn| turn.order == turns[next - 1].order);
         // A new container image is proved by the first one alone.
         let room = if done.is_empty() { 1 } else { at_once };
         if goes_on && next < turns.len() && running.len() < room && order_in_hand {

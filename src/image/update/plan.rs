@@ -108,6 +108,7 @@ pub(super) struct Turn {
 impl Refit {
     /// What an update of this image would do. Nothing is changed or pulled; every refusal of a recreation is found here.
     pub async fn plan_update(&self, image: &str, options: &UpdateOptions) -> Outcome<UpdatePlan> {
+        Reference::parse(image).map_err(|error| error.with_image(image))?;
         let mut check_options = CheckOptions::default();
         check_options.platform.clone_from(&options.platform);
         let check = match self.check_update_in(&Call::default(), image, &check_options).await {
@@ -149,6 +150,10 @@ impl Refit {
             plan.image_changes = spec::image_changes(&old, &new);
             let concerned: Vec<Value> = looked.iter().filter_map(|look| Some(look.prepared.as_ref()?.container.clone())).collect();
             plan.warnings = spec::plan_warnings(&old, &new, &concerned);
+        }
+        if let Some(bytes) = plan.download_bytes {
+            let info = self.shared.engine.get("asking the engine for its free disk", "/info").await?;
+            plan.warnings.extend(spec::disk_warning(&info, bytes));
         }
         if new_comes && let Some(before) = &before {
             plan.keep_as = self.keep_as(image, before).await?;

@@ -77,7 +77,7 @@ impl ContainerUpdate {
     }
 }
 
-/// The error of the whole: ROLLBACK_FAILED, then ROLLED_BACK, then the caller's own end, then the first of the others.
+/// The error of the whole: `ROLLBACK_FAILED`, then `ROLLED_BACK`, then the caller's own end, then the first of the others.
 pub(super) fn worst(errors: Vec<Error>) -> Option<Error> {
     let rank = |error: &Error| match error.code() {
         Code::RollbackFailed => 0,

@@ -97,7 +97,7 @@ fn requests_of_one_repository_are_counted() {
     let seen = lab.registry.requests_since(&mark, &scope.name);
     let layer = seen.iter().filter(|seen| seen.path.contains(&image.artifact.blobs[1].digest)).collect::<Vec<_>>();
     assert_eq!(layer.len(), 1, "{seen:#?}");
-    assert!(layer[0].bytes > 5_000_000 && layer[0].method == "GET" && layer[0].user_agent.contains("docker"), "{layer:?}");
+    assert!(layer[0].bytes > 5_000_000 && layer[0].method == "GET" && !layer[0].user_agent.is_empty(), "{layer:?}");
     assert!(lab.registry.requests_since(&lab.registry.mark(), &scope.name).is_empty());
 }
 
@@ -111,8 +111,11 @@ fn events_are_seen_live_and_afterwards() {
     let id = lab.engine.run_image(&scope.name("c"), &image.reference);
     let seen = events.until(LIMIT, |event| event["Actor"]["ID"] == json!(id) && event["Action"] == "start");
     assert!(seen.iter().any(|event| event["Action"] == "create"));
-    let later = lab.engine.events_since(&since, &id);
-    assert!(later.iter().any(|event| event["Action"] == "start"), "{later:?}");
+    // Podman writes what has passed a moment later.
+    let end = Instant::now() + LIMIT;
+    while !lab.engine.events_since(&since, &id).iter().any(|event| event["Action"] == "start") {
+        assert!(Instant::now() < end, "{:?}", lab.engine.events_since(&since, ""));
+    }
 }
 
 #[test]

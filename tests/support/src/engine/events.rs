@@ -40,6 +40,7 @@ impl Engine {
     }
 
     /// All events since a time that `now` told, for one container, image, … or for all with an empty name.
+    /// Docker remembers 256 of them, whoever caused them: ask soon.
     pub fn events_since(&self, since: &str, of: &str) -> Vec<Value> {
         let answer = self.ask("GET", &format!("/events?since={since}&until={}", self.now()), &Value::Null);
         let all = answer.text();

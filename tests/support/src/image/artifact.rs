@@ -89,7 +89,7 @@ impl Artifact {
 impl Image {
     /// Makes the manifest, the configuration and the layers.
     pub fn build(&self) -> Artifact {
-        let layers: Vec<Blob> = self.layers.iter().map(|layer| layer.pack(self.compression)).collect();
+        let layers: Vec<Blob> = self.layers.iter().map(|layer| layer.salted(&self.salt).pack(self.compression)).collect();
         let config = Blob::new(serde_json::to_vec(&self.configuration(&layers)).unwrap());
         let (manifest_type, config_type) = match self.format {
             Format::Docker => ("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.container.image.v1+json"),

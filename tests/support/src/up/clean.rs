@@ -63,7 +63,10 @@ fn clean_images(engine: &Engine, ours: Ours<'_>) {
 }
 
 fn list(engine: &Engine, path: &str) -> Vec<Value> {
-    match engine.ask("GET", path, &Value::Null).json() {
+    // Docker 26 with containerd's store fails a list while another test removes an image that is in it.
+    let ask = || engine.ask("GET", path, &Value::Null);
+    let answer = (0..20).map(|_| ask()).find(|answer| answer.status < 500).unwrap_or_else(ask);
+    match answer.json() {
         Value::Array(all) => all,
         Value::Null => Vec::new(),
         one => vec![one],
