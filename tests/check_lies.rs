@@ -92,7 +92,6 @@ async fn c23_header_and_body_contradict_each_other() {
 
 #[tokio::test]
 async fn c24_c26_digests_that_must_be_looked_for() {
-    type Lie = Box<dyn Fn(&Asked, Answer) -> Answer + Send + Sync>;
     let cases: [(&str, Lie); 4] = [
         ("no header", Box::new(|_, honest| honest.without("Docker-Content-Digest"))),
         ("ETag only", Box::new(|_, honest| honest.without("Docker-Content-Digest").header("ETag", "\"sha256:abc\""))),
@@ -294,7 +293,7 @@ async fn c35_one_registry_of_each_lie_among_two_hundred_good_images() {
         lab.engine.tag(&good.reference, &scope.reference(&format!("t{tag}")));
     }
     let slow = Duration::from_millis(500);
-    let lies: Vec<Box<dyn Fn(&Asked) -> Answer + Send + Sync>> = vec![
+    let lies: Vec<Liar> = vec![
         Box::new(|_| Answer::hang()),
         Box::new(move |_| Answer::status(200).drip_head(slow)),
         Box::new(move |asked| {

@@ -105,7 +105,7 @@ impl Session {
         }
         let scope = scope.unwrap_or_else(|| format!("repository:{repository}:pull"));
         let challenge = Challenge::Bearer { realm, service, scope: Some(scope) };
-        let mut credential = credential.filter(|_| self.may_carry_secret(endpoint, &challenge, trace));
+        let mut credential = credential.filter(|_| may_carry_secret(endpoint, &challenge, trace));
         loop {
             trace.credential(if credential.is_some() { CredentialUse::Used } else { CredentialUse::None });
             let key = TokenKey { authority: endpoint.host.authority.clone(), challenge: challenge.clone(), credential: credential.clone() };
@@ -126,17 +126,6 @@ impl Session {
 
     fn refused(&self, endpoint: &Endpoint) -> bool {
         self.credentials.is_rejected(&endpoint.registry)
-    }
-
-    /// A secret goes to a token server over TLS only, unless the registry itself is plain.
-    fn may_carry_secret(&self, endpoint: &Endpoint, challenge: &Challenge, trace: &Trace) -> bool {
-        let Challenge::Bearer { realm, .. } = challenge else { return true };
-        let plain_registry = endpoint.scheme() == Some(http::uri::Scheme::HTTP);
-        let may = plain_registry || url::absolute(realm).is_some_and(|realm| realm.scheme_str() == Some("https"));
-        if !may {
-            trace.note("credential_withheld", "the token server is plain http: the credential was not sent to it");
-        }
-        may
     }
 
     async fn fetch_token(&self, endpoint: &Endpoint, key: &TokenKey, trace: &Trace) -> Result<Token, Trouble> {
@@ -173,4 +162,15 @@ fn token_of(answer: &Answer) -> Result<Token, Trouble> {
         403 => Err(Trouble::Denied),
         status => Err(Trouble::Refused { status, words: "the token server refused".into() }),
     }
+}
+
+/// A secret goes to a token server over TLS only, unless the registry itself is plain.
+fn may_carry_secret(endpoint: &Endpoint, challenge: &Challenge, trace: &Trace) -> bool {
+    let Challenge::Bearer { realm, .. } = challenge else { return true };
+    let plain_registry = endpoint.scheme() == Some(http::uri::Scheme::HTTP);
+    let may = plain_registry || url::absolute(realm).is_some_and(|realm| realm.scheme_str() == Some("https"));
+    if !may {
+        trace.note("credential_withheld", "the token server is plain http: the credential was not sent to it");
+    }
+    may
 }

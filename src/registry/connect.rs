@@ -111,10 +111,9 @@ async fn dial(mut tcp: HttpConnector, uri: Uri, limit: Duration) -> Result<Tokio
             let words = chain(&error);
             let why = match io_kind(&error) {
                 _ if words.contains("dns error") => Obstacle::Dns,
-                Some(io::ErrorKind::ConnectionRefused) => Obstacle::Refused,
                 Some(io::ErrorKind::TimedOut) => Obstacle::Timeout,
                 Some(io::ErrorKind::ConnectionReset) => Obstacle::Reset,
-                // No route, network down: nobody there to refuse.
+                // Refused; or no route, network down: nobody there to refuse.
                 _ => Obstacle::Refused,
             };
             Err(failed(why, words))

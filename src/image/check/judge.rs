@@ -48,12 +48,10 @@ impl<'a> Checks<'a> {
         let permit = self.session.admit(reference.registry()).await;
         let (begun, trace) = (Instant::now(), Trace::default());
         let limit = self.session.check_limit();
-        let found = if let Ok(found) = tokio::time::timeout(limit, self.find_out(image, &reference, &trace)).await {
-            found
-        } else {
+        let found = tokio::time::timeout(limit, self.find_out(image, &reference, &trace)).await.unwrap_or_else(|_| {
             let trouble = Trouble::unreachable(Obstacle::Timeout, format!("the check did not end within {} s", limit.as_secs()));
             Found { known: None, via: Some(Via::Registry), verdict: Err(trouble.into()) }
-        };
+        });
         drop(permit);
         let outdated = match (&found.verdict, &found.known) {
             (Ok(verdict), Some(known)) if verdict.state == State::UpToDate => self.locals.outdated(&reference, &known.facts.id),
@@ -81,16 +79,12 @@ impl<'a> Checks<'a> {
             return found;
         }
         let by_engine = self.through_engine(image, reference, found.known, trace).await;
-        match by_engine.verdict {
+        if matches!(by_engine.verdict, Err(Failed::Registry(Trouble::Unreachable(_)) | Failed::Engine(_))) {
             // The engine does not reach it either: our own words say more.
-            Err(Failed::Registry(Trouble::Unreachable(_)) | Failed::Engine(_)) => {
-                Found { known: by_engine.known, ..found_without(found.via, found.verdict) }
-            }
-            _ => {
-                self.by_engine.lock().unwrap_or_else(PoisonError::into_inner).insert(reference.registry().to_owned());
-                by_engine
-            }
+            return Found { known: by_engine.known, via: found.via, verdict: found.verdict };
         }
+        self.by_engine.lock().unwrap_or_else(PoisonError::into_inner).insert(reference.registry().to_owned());
+        by_engine
     }
 
     async fn through_engine(&self, image: &str, reference: &Reference, known: Option<Known>, trace: &Trace) -> Found {
@@ -157,8 +151,4 @@ impl<'a> Checks<'a> {
         };
         unreached && self.via == CheckVia::Auto && !self.locals.podman()
     }
-}
-
-fn found_without(via: Option<Via>, verdict: Result<Verdict, Failed>) -> Found {
-    Found { known: None, via, verdict }
 }
