@@ -69,7 +69,7 @@ impl Carrier<'_> {
             }
             self.upstream().write_all(&head.bytes)?;
             let pending = std::mem::take(&mut self.pending);
-            self.send_on(&mut turn, &pending)?;
+            self.send_on(&mut turn, &pending);
             while !turn.is_over() {
                 self.step(&mut turn)?;
             }
@@ -159,7 +159,7 @@ impl Carrier<'_> {
         if from_client {
             let bytes = read(&mut self.client)?;
             if !bytes.is_empty() {
-                self.send_on(turn, &bytes)?;
+                self.send_on(turn, &bytes);
             } else if matches!(turn.answer, Answer::Body(Body::UntilClosed, _)) {
                 self.end_of_input(turn)?;
             } else {
@@ -189,11 +189,14 @@ impl Carrier<'_> {
         }
     }
 
-    fn send_on(&mut self, turn: &mut Turn, bytes: &[u8]) -> io::Result<()> {
+    fn send_on(&mut self, turn: &mut Turn, bytes: &[u8]) {
         let attached = matches!(turn.answer, Answer::Body(Body::UntilClosed, _));
         let taken = if attached { bytes.len() } else { turn.request_body.feed(bytes) };
         self.pending.extend_from_slice(&bytes[taken..]);
-        self.upstream().write_all(&bytes[..taken])
+        if self.upstream().write_all(&bytes[..taken]).is_err() {
+            // The engine may answer, and close, before it has read a body that it has no use for: the answer is still to be read.
+            turn.request_body = Body::Length(0);
+        }
     }
 
     fn send_back(&mut self, turn: &mut Turn, bytes: &[u8]) -> io::Result<()> {
