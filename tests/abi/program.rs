@@ -1,8 +1,9 @@
 //! C programs, compiled against the debug library and run with a time limit.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -55,8 +56,14 @@ pub(crate) fn finish(command: &mut Command) -> Done {
     Done { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
-/// Compiles a C file, with every warning an error.
+/// Compiles a C file, with every warning an error; once, as a program that runs cannot be written.
 pub(crate) fn compile(source: &Path, flags: &[&str]) -> PathBuf {
+    static PROGRAMS: Mutex<BTreeMap<PathBuf, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut programs = PROGRAMS.lock().unwrap();
+    programs.entry(source.to_owned()).or_insert_with(|| compile_now(source, flags)).clone()
+}
+
+fn compile_now(source: &Path, flags: &[&str]) -> PathBuf {
     let lib = linked().display();
     let name = source.file_stem().unwrap().to_str().unwrap();
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("abi").join(name);
