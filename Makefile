@@ -26,8 +26,8 @@ test-c: ## the tests of the C ABI alone
 test-go: ## the tests of the Go binding
 ifneq ($(wildcard bindings/go/go.mod),)
 	$(NEED) rust c go
-	cargo build -q
-	$(MAKE) go REFIT_BUILT=$(or $(REFIT_BUILT),$(TARGET)/debug)
+	cargo test -q --workspace --no-run
+	$(MAKE) go REFIT_BUILT=$(or $(REFIT_BUILT),$(TARGET)/debug/deps)
 	cargo build -q -p refit-lab
 	cd bindings/go && go vet ./... && $(abspath $(TARGET))/debug/lab run -- go test -race ./...
 endif

@@ -209,7 +209,7 @@ struct Measured {
 fn measure(command: &mut Command) -> Measured {
     let (begun, cpu) = (Instant::now(), children_cpu());
     let output = command.stderr(Stdio::inherit()).output().expect("the child starts");
-    let (wall, cpu) = (begun.elapsed().as_secs_f64(), (children_cpu() - cpu).as_secs_f64());
+    let (wall, cpu) = (begun.elapsed().as_secs_f64(), children_cpu().as_secs_f64() - cpu.as_secs_f64());
     assert!(output.status.success(), "{command:?}");
     let memory = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
     Measured { wall, cpu, requests: 0, counted: 0, memory }

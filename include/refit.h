@@ -367,49 +367,6 @@ refit_code container_recover(const struct refit *r,
                              char **out_json,
                              struct refit_error **err);
 
-// A container's output as text: `text, lines, truncated`.
-//
-// Not in this version: UNSUPPORTED.
-//
-// # Safety
-// Every pointer is NULL or as the convention at the top says.
-refit_code container_logs(const struct refit *r,
-                          const char *container,
-                          const char *options_json,
-                          const struct refit_cancel *cancel,
-                          char **out_json,
-                          struct refit_error **err);
-
-// A container's output line by line, as it comes: `lines, bytes`.
-//
-// Not in this version: UNSUPPORTED.
-//
-// # Safety
-// Every pointer is NULL or as the convention at the top says.
-refit_code container_follow_logs(const struct refit *r,
-                                 const char *container,
-                                 const char *options_json,
-                                 refit_log_fn on_line,
-                                 void *user_data,
-                                 const struct refit_cancel *cancel,
-                                 char **out_json,
-                                 struct refit_error **err);
-
-// A container's output in the engine's own frames: `bytes`.
-//
-// Not in this version: UNSUPPORTED.
-//
-// # Safety
-// Every pointer is NULL or as the convention at the top says.
-refit_code container_raw_logs(const struct refit *r,
-                              const char *container,
-                              const char *options_json,
-                              refit_write_fn on_data,
-                              void *user_data,
-                              const struct refit_cancel *cancel,
-                              char **out_json,
-                              struct refit_error **err);
-
 // Waits until a container does not run: `exit_code, error?`.
 //
 // Options: `actor`. Codes: NOT_FOUND, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
@@ -422,33 +379,6 @@ refit_code container_wait(const struct refit *r,
                           const struct refit_cancel *cancel,
                           char **out_json,
                           struct refit_error **err);
-
-// Runs a command in a running container: `exit_code, stdout, stderr, truncated`.
-//
-// Not in this version: UNSUPPORTED.
-//
-// # Safety
-// Every pointer is NULL or as the convention at the top says.
-refit_code container_exec(const struct refit *r,
-                          const char *container,
-                          const char *argv_json,
-                          const char *options_json,
-                          const struct refit_cancel *cancel,
-                          char **out_json,
-                          struct refit_error **err);
-
-// What a container uses: `cpu_percent, cpu_cores, memory_usage_bytes, ...`.
-//
-// Not in this version: UNSUPPORTED.
-//
-// # Safety
-// Every pointer is NULL or as the convention at the top says.
-refit_code container_stats(const struct refit *r,
-                           const char *container,
-                           const char *options_json,
-                           const struct refit_cancel *cancel,
-                           char **out_json,
-                           struct refit_error **err);
 
 // What the engine says of itself: `engine ("docker"/"podman"), version, api_version, min_api_version, os, architecture, store
 // ("classic"/"containerd"/"podman"), storage_driver, host, root_dir, swarm, mirrors [], insecure_registries [], state_dir?`.
@@ -679,6 +609,128 @@ refit_code img_pull(const struct refit *r,
                     char **out_json,
                     struct refit_error **err);
 
+// A container's output as text: `text, lines, truncated`.
+//
+// Not in this version: UNSUPPORTED.
+//
+// # Safety
+// Every pointer is NULL or as the convention at the top says.
+refit_code container_logs(const struct refit *r,
+                          const char *container,
+                          const char *options_json,
+                          const struct refit_cancel *cancel,
+                          char **out_json,
+                          struct refit_error **err);
+
+// A container's output line by line, as it comes: `lines, bytes`.
+//
+// Not in this version: UNSUPPORTED.
+//
+// # Safety
+// Every pointer is NULL or as the convention at the top says.
+refit_code container_follow_logs(const struct refit *r,
+                                 const char *container,
+                                 const char *options_json,
+                                 refit_log_fn on_line,
+                                 void *user_data,
+                                 const struct refit_cancel *cancel,
+                                 char **out_json,
+                                 struct refit_error **err);
+
+// A container's output in the engine's own frames: `bytes`.
+//
+// Not in this version: UNSUPPORTED.
+//
+// # Safety
+// Every pointer is NULL or as the convention at the top says.
+refit_code container_raw_logs(const struct refit *r,
+                              const char *container,
+                              const char *options_json,
+                              refit_write_fn on_data,
+                              void *user_data,
+                              const struct refit_cancel *cancel,
+                              char **out_json,
+                              struct refit_error **err);
+
+// Runs a command in a running container: `exit_code, stdout, stderr, truncated`.
+//
+// Not in this version: UNSUPPORTED.
+//
+// # Safety
+// Every pointer is NULL or as the convention at the top says.
+refit_code container_exec(const struct refit *r,
+                          const char *container,
+                          const char *argv_json,
+                          const char *options_json,
+                          const struct refit_cancel *cancel,
+                          char **out_json,
+                          struct refit_error **err);
+
+// What a container uses: `cpu_percent, cpu_cores, memory_usage_bytes, ...`.
+//
+// Not in this version: UNSUPPORTED.
+//
+// # Safety
+// Every pointer is NULL or as the convention at the top says.
+refit_code container_stats(const struct refit *r,
+                           const char *container,
+                           const char *options_json,
+                           const struct refit_cancel *cancel,
+                           char **out_json,
+                           struct refit_error **err);
+
+// The services of a swarm: `services [ {id, name, image, replicas_running, replicas_wanted, update_state?} ]`.
+//
+// Not in this version: UNSUPPORTED.
+//
+// # Safety
+// Every pointer is NULL or as the convention at the top says.
+refit_code service_list(const struct refit *r,
+                        const char *options_json,
+                        const struct refit_cancel *cancel,
+                        char **out_json,
+                        struct refit_error **err);
+
+// A check of the image of a service: as `img_check_update`, and `service`.
+//
+// Not in this version: UNSUPPORTED.
+//
+// # Safety
+// Every pointer is NULL or as the convention at the top says.
+refit_code service_check_update(const struct refit *r,
+                                const char *service,
+                                const char *options_json,
+                                const struct refit_cancel *cancel,
+                                char **out_json,
+                                struct refit_error **err);
+
+// Updates a service: `service, result, from {image}, to {image}, elapsed_ms, error?`.
+//
+// Not in this version: UNSUPPORTED.
+//
+// # Safety
+// Every pointer is NULL or as the convention at the top says.
+refit_code service_update(const struct refit *r,
+                          const char *service,
+                          const char *options_json,
+                          refit_progress_fn on_progress,
+                          void *user_data,
+                          const struct refit_cancel *cancel,
+                          char **out_json,
+                          struct refit_error **err);
+
+// Frees a string that the library gave. NULL is a no-op.
+//
+// # Safety
+// `s` came from this library and is freed once.
+void refit_string_free(char *s);
+
+// Frees bytes that the library gave, with the length that it gave. NULL is a no-op.
+//
+// # Safety
+// `data` and `length` came from this library together, and are freed once.
+void refit_bytes_free(uint8_t *data, size_t length);
+
 // What `img_update` would do: `image, check, pull, expect_digest?, download_bytes?, containers [ {container, id, state, outdated, match,
 // action, reason?, order, dependents [], estimated_downtime_ms?} ], image_changes [ {field, before, after} ], keep_as?, warnings [ {code,
 // container?, message} ]`. `action` is "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed or
@@ -761,58 +813,6 @@ refit_code img_remove_old(const struct refit *r,
                           const struct refit_cancel *cancel,
                           char **out_json,
                           struct refit_error **err);
-
-// The services of a swarm: `services [ {id, name, image, replicas_running, replicas_wanted, update_state?} ]`.
-//
-// Not in this version: UNSUPPORTED.
-//
-// # Safety
-// Every pointer is NULL or as the convention at the top says.
-refit_code service_list(const struct refit *r,
-                        const char *options_json,
-                        const struct refit_cancel *cancel,
-                        char **out_json,
-                        struct refit_error **err);
-
-// A check of the image of a service: as `img_check_update`, and `service`.
-//
-// Not in this version: UNSUPPORTED.
-//
-// # Safety
-// Every pointer is NULL or as the convention at the top says.
-refit_code service_check_update(const struct refit *r,
-                                const char *service,
-                                const char *options_json,
-                                const struct refit_cancel *cancel,
-                                char **out_json,
-                                struct refit_error **err);
-
-// Updates a service: `service, result, from {image}, to {image}, elapsed_ms, error?`.
-//
-// Not in this version: UNSUPPORTED.
-//
-// # Safety
-// Every pointer is NULL or as the convention at the top says.
-refit_code service_update(const struct refit *r,
-                          const char *service,
-                          const char *options_json,
-                          refit_progress_fn on_progress,
-                          void *user_data,
-                          const struct refit_cancel *cancel,
-                          char **out_json,
-                          struct refit_error **err);
-
-// Frees a string that the library gave. NULL is a no-op.
-//
-// # Safety
-// `s` came from this library and is freed once.
-void refit_string_free(char *s);
-
-// Frees bytes that the library gave, with the length that it gave. NULL is a no-op.
-//
-// # Safety
-// `data` and `length` came from this library together, and are freed once.
-void refit_bytes_free(uint8_t *data, size_t length);
 
 // The volumes: `volumes [ {name, driver, created?, labels {}, containers []} ]`.
 //

@@ -185,7 +185,8 @@ fn an_engine_that_restarts_in_the_middle() {
             engine.load(&image.archive(&["restart:t"]));
         };
         image("1");
-        let body = json!({"Image": "restart:t", "StopTimeout": 1, "HostConfig": {"Binds": ["data:/v"], "RestartPolicy": {"Name": "always"}}});
+        let body =
+            json!({"Image": "restart:t", "StopTimeout": 1, "HostConfig": {"Binds": ["data:/v"], "RestartPolicy": {"Name": "always"}}});
         engine.run("web", &body);
         assert_eq!(engine.exec("web", &["sh", "-c", "echo kept > /v/file"]).code, 0);
         image("2");
@@ -194,9 +195,9 @@ fn an_engine_that_restarts_in_the_middle() {
         let outcome = recreation::recreate_at(&proxy, "web", quick(), || {
             let held = gate.wait(LIMIT);
             if kill {
-                private.dockerd.kill()
+                private.dockerd.kill();
             } else {
-                private.dockerd.stop()
+                private.dockerd.stop();
             }
             drop(held);
             private.dockerd.start_again();

@@ -69,3 +69,49 @@ impl Callback {
         unsafe { function(&raw const progress, self.user_data) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::call::Call;
+    use crate::ffi::codes::{REFIT_E_PANIC, REFIT_OK};
+    use crate::ffi::error::{refit_error_free, refit_error_message};
+    use crate::ffi::guard::Out;
+    use crate::ffi::types::refit_code;
+    use tokio_util::sync::CancellationToken;
+
+    unsafe extern "C-unwind" fn panics(_: *const refit_progress, _: *mut c_void) -> i32 {
+        panic!("from the callback");
+    }
+
+    /// The code, and the message of the error.
+    fn watch(callback: &Callback, operation: Operation<()>) -> (refit_code, String) {
+        let mut err = std::ptr::null_mut();
+        // SAFETY: `err` lives until the call has returned.
+        let out = unsafe { Out::error_only("img_pull", &raw mut err) };
+        let code = out.run_value(|| callback.watch(operation), drop);
+        // SAFETY: NULL or the error that the call gave, freed once.
+        let message = unsafe { std::ffi::CStr::from_ptr(refit_error_message(err)) }.to_str().unwrap().to_owned();
+        // SAFETY: as above.
+        unsafe { refit_error_free(err) };
+        (code, message)
+    }
+
+    #[test]
+    fn a_panic_is_an_error_and_the_next_call_works() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let operation = |end: fn(Call) -> Outcome<()>| {
+            Operation::new(runtime.handle().clone(), CancellationToken::new(), move |call| async move {
+                call.report(Progress::whole("pull", "app:1", "resolving", 0));
+                end(call)
+            })
+        };
+        let panicking = Callback { function: Some(panics), user_data: std::ptr::null_mut() };
+        let (code, message) = watch(&panicking, operation(|_| Ok(())));
+        assert_eq!((code, message.contains("from the callback")), (REFIT_E_PANIC, true), "{message}");
+        let (code, message) = watch(&Callback::NONE, operation(|_| panic!("from the work")));
+        assert_eq!((code, message.contains("from the work")), (REFIT_E_PANIC, true), "{message}");
+        assert_eq!(watch(&Callback::NONE, operation(|_| Ok(()))), (REFIT_OK, String::new()));
+    }
+}

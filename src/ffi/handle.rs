@@ -22,6 +22,9 @@ static PROCESS: OnceLock<u32> = OnceLock::new();
 /// How long `refit_close` lets running calls go on before it cancels them.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// The name of the library's own threads.
+const THREADS: &str = "refit";
+
 /// What stands behind the pointer that C has.
 pub(super) struct Handle {
     refit: OnceLock<Refit>,
@@ -62,9 +65,10 @@ impl Handle {
     }
 
     fn new(worker_threads: usize) -> Result<Self> {
+        silence_panics();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(worker_threads)
-            .thread_name("refit")
+            .thread_name(THREADS)
             .on_thread_start(block_sigpipe)
             .enable_all()
             .build()
@@ -157,6 +161,20 @@ impl Drop for Inside {
         self.0.lock().running -= 1;
         self.0.calls_ended.notify_all();
     }
+}
+
+/// A panic comes back as an error; the library prints nothing. Other people's panics are told as before.
+fn silence_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let on_our_thread = std::thread::current().name().is_some_and(|name| name == THREADS);
+            if !on_our_thread && INSIDE.with_borrow(Vec::is_empty) {
+                before(panic);
+            }
+        }));
+    });
 }
 
 /// A connection that the other side has closed must not kill a host that has not ignored SIGPIPE.

@@ -26,10 +26,10 @@ pub(crate) fn library() -> PathBuf {
     built().join("librefit.so")
 }
 
-/// Cargo's output folder.
+/// Where cargo puts what it builds for a test: beside it. (The copies a level up are `cargo build`'s, and may be old.)
 pub(crate) fn built() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().to_owned()
+    test.parent().unwrap().to_owned()
 }
 
 /// A folder where the linker and the loader find the library under its names.

@@ -39,6 +39,7 @@ pub fn child() -> ! {
         let container = variable("CHILD_CONTAINER");
         let error = if variable("CHILD_CALL") == "recreate" {
             let mut options = quick();
+            options.allow_auto_remove = true;
             options.stop_timeout = variable("CHILD_STOP_TIMEOUT").parse().ok().map(Duration::from_secs);
             refit.recreate_container(container, options).await.err().map(|failure| failure.error)
         } else {

@@ -8,9 +8,10 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use child::Work;
 use refit::container::{RecoverOptions, Recovery, RecreateOptions, Recreation};
 use refit::{Cancel, ConnectOptions, Failure, Outcome, Refit};
-use refit_lab::{Image, Lab, Proxy, Published, Scope};
+use refit_lab::{Image, Lab, Proxy, Published, Scope, When};
 use serde_json::{Value, json};
 
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -352,4 +353,64 @@ pub fn recreate_cancelled_after(case: &Case, options: RecreateOptions, phase: &'
 pub fn failed(outcome: Outcome<Recreation>) -> (refit::Error, Recreation) {
     let Failure { error, report } = *outcome.expect_err("the recreation should have failed");
     (error, report.expect("a report"))
+}
+
+/// Before a call is carried out, or after it and before the answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Side {
+    Before,
+    After,
+}
+
+/// Kills a child at a call of its; false when it ended before it came so far.
+pub fn kill_at(case: &Case, work: &Work, pattern: &str, n: usize, side: Side) -> bool {
+    let proxy = Proxy::engine(case.lab);
+    let when = When::nth_of(pattern, n);
+    let gate = match side {
+        Side::Before => proxy.hold(when),
+        Side::After => proxy.hold_answer(when),
+    };
+    let mut child = Work { host: proxy.host.clone(), ..work.clone() }.start();
+    loop {
+        if let Some(held) = gate.try_wait(Duration::from_millis(50)) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            held.cut();
+            return true;
+        }
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+    }
+}
+
+/// Kills before and after every call that changes something, recovers at once, and looks.
+///
+/// A call that only reads leaves the engine as the change before it did.
+pub fn every_kill<P: Sync>(
+    name: &str,
+    prepare: impl Fn() -> P + Sync,
+    work: impl for<'p> Fn(&'p P) -> (&'p Case<'static>, Work) + Sync,
+    assert_whole: impl Fn(&P, &str) + Sync,
+) {
+    let counted = prepare();
+    let (case, child) = work(&counted);
+    let proxy = Proxy::engine(case.lab);
+    child::ended(Work { host: proxy.host.clone(), ..child }.start());
+    assert_whole(&counted, "without a kill");
+    let mut points = Vec::new();
+    for pattern in ["POST *", "DELETE *"] {
+        for n in 1..=proxy.count(pattern) {
+            points.extend([(pattern, n, Side::Before), (pattern, n, Side::After)]);
+        }
+    }
+    assert!(points.len() >= 8, "{points:?}");
+    in_parallel(points, |(pattern, n, side)| {
+        let point = format!("{name}: killed {side:?} {pattern} {n}");
+        let prepared = prepare();
+        let (case, child) = work(&prepared);
+        assert!(kill_at(case, &child, pattern, n, side), "{point}: ended before");
+        let recovery = recover(case);
+        assert_whole(&prepared, &format!("{point}, {recovery:?}"));
+    });
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::RecoveryAction;
-use super::table::{Decision, Named, Standing};
+use super::table::{Decision, Standing};
 use crate::call::Call;
 use crate::container::lease::{Clock, Lease};
 use crate::container::names::{LEASE, Mode};

@@ -1,6 +1,7 @@
 //! Replacing a container by a new one, made from the image that its reference names now.
 
 mod body_kept;
+mod create;
 mod hook;
 mod last_words;
 mod options;

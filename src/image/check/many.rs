@@ -24,12 +24,13 @@ pub(super) async fn one(refit: &Refit, call: &Call, image: &str, options: &Check
     let platform = platform(options)?;
     call.report(Progress::whole("check", image, "checking", 0));
     let work = async {
+        // A name that cannot be meant is refused before anything is asked.
+        if let Err(invalid) = Reference::parse(image) {
+            return report::invalid(image, invalid);
+        }
         match prepare(refit, Some(1), options, platform).await {
             Ok(checks) => checks.check(image).await,
-            Err(error) => match Reference::parse(image) {
-                Ok(_) => report::engine_failed(image, &error),
-                Err(invalid) => report::invalid(image, invalid),
-            },
+            Err(error) => report::engine_failed(image, &error),
         }
     };
     let check = tokio::select! {
