@@ -125,9 +125,12 @@ async fn prepare(engine: &Engine, container: &Value, options: &RecreateOptions, 
 
 /// What no option allows yet.
 fn unbuilt(prepared: &Prepared) -> Result<()> {
-    let dependents = spec::dependents(&prepared.container, &prepared.around.containers);
-    match dependents.first() {
-        Some(dependent) => Err(Code::Conflict.error(format!("cannot recreate container {}: {dependent}", prepared.name()))),
+    match spec::dependents(&prepared.container, &prepared.around.containers).first() {
+        Some(dependent) => Err(Code::Conflict.error(format!(
+            "cannot recreate container {}: {dependent}, and recreate_dependents is not in this version: remove those first, and create them \
+             again afterwards",
+            prepared.name()
+        ))),
         None => Ok(()),
     }
 }
