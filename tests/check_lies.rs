@@ -55,6 +55,9 @@ fn is_error(case: &str, check: &Check, state: State, code: Code) {
     assert_eq!(check.error.as_ref().map(refit::Error::code), Some(code), "{case}");
 }
 
+type Lie = Box<dyn Fn(&Asked, Answer) -> Answer + Send + Sync>;
+type Liar = Box<dyn Fn(&Asked) -> Answer + Send + Sync>;
+
 /// A registry that the engine reaches too, honest until it is told to lie; and an image that was pulled from it.
 fn turncoat(
     lie: impl Fn(&Asked, Answer) -> Answer + Send + Sync + 'static,
