@@ -56,6 +56,7 @@ fn is_error(case: &str, check: &Check, state: State, code: Code) {
 }
 
 type Lie = Box<dyn Fn(&Asked, Answer) -> Answer + Send + Sync>;
+type Say = fn() -> Answer;
 type Liar = Box<dyn Fn(&Asked) -> Answer + Send + Sync>;
 
 /// A registry that the engine reaches too, honest until it is told to lie; and an image that was pulled from it.
@@ -111,8 +112,8 @@ async fn c24_c26_digests_that_must_be_looked_for() {
 
 #[tokio::test]
 async fn c25_c27_c36_c37_bodies() {
-    let head_then = |answer: fn() -> Answer| move |asked: &Asked| if asked.method == "HEAD" { Answer::status(405) } else { answer() };
-    let bad: [(&str, fn() -> Answer); 8] = [
+    let head_then = |answer: Say| move |asked: &Asked| if asked.method == "HEAD" { Answer::status(405) } else { answer() };
+    let bad: [(&str, Say); 8] = [
         ("html", || Answer::html(200)),
         ("broken JSON", || Answer::typed(200, "application/json", b"{\"schemaVersion\":2")),
         ("schema 1", || Answer::json(200, &json!({"schemaVersion": 1, "name": "x"}))),
@@ -185,7 +186,7 @@ fn with_tokens(token: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Lyin
 #[tokio::test]
 async fn c29_c30_token_servers() {
     let refit = plain().await;
-    let of = async |token: fn() -> Answer| {
+    let of = async |token: Say| {
         let registry = with_tokens(move |_| token());
         check(&refit, &format!("{}/app:t", registry.host)).await
     };
@@ -202,7 +203,7 @@ async fn c29_c30_token_servers() {
         State::BadResponse,
         Code::Registry,
     );
-    let expiries: [fn() -> Answer; 4] = [
+    let expiries: [Say; 4] = [
         || Answer::token("good", None),
         || Answer::token("good", Some(-1)),
         || Answer::token("good", Some(i64::MAX)),
