@@ -17,5 +17,9 @@ func main() {
 	}
 	defer client.Close()
 	check, err := client.CheckUpdate(context.Background(), os.Args[1], refit.CheckOptions{})
+	if check == nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	fmt.Println("  ", check.State, err)
 }
