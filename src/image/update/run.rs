@@ -79,7 +79,7 @@ impl Refit {
         let stands = report.containers.iter().any(super::ContainerUpdate::has_moved);
         if moved.is_err() && !stands {
             // Also when the call was cancelled: everything stands as before.
-            let back = self.put_tag_back(&image, plan.before.as_ref(), plan.keep_as.as_deref().filter(|_| report.pull.is_some())).await;
+            let back = self.put_tag_back(&image, plan.before.as_ref(), plan.keep_as.as_deref()).await;
             match back {
                 Ok(fate) => report.tag = fate,
                 Err(error) => {

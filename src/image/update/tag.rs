@@ -6,7 +6,7 @@ use super::TagFate;
 use crate::engine::{Engine, escape};
 use crate::image::inspect::{self, text};
 use crate::reference::Reference;
-use crate::{Refit, Result};
+use crate::{Code, Refit, Result};
 
 /// Names an image.
 async fn tag(engine: &Engine, id: &str, reference: &Reference) -> Result<()> {
@@ -42,7 +42,11 @@ impl Refit {
         if let Some(keep_as) = keep_as {
             // The image has its own tag again; this one was only for the time between.
             let path = format!("/images/{keep_as}?force=false&noprune=true");
-            self.shared.engine.delete(&format!("removing the tag {keep_as}"), &path).await?;
+            match self.shared.engine.delete(&format!("removing the tag {keep_as}"), &path).await {
+                // A call that ended before the pull has not made it.
+                Err(error) if error.code() != Code::NotFound => return Err(error),
+                _ => {}
+            }
         }
         Ok(fate)
     }
