@@ -23,9 +23,10 @@ fn example(name: &str) -> String {
     text.lines().filter(|line| !line.starts_with("#![allow")).map(|line| format!("{line}\n")).collect()
 }
 
-fn target() -> PathBuf {
+/// Where `cargo test` leaves what it builds; only `cargo build` copies a library one folder up.
+fn deps() -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    own.ancestors().nth(2).unwrap().to_owned()
+    own.parent().unwrap().to_owned()
 }
 
 #[test]
@@ -36,8 +37,9 @@ fn the_c_program_is_the_example_and_runs() {
     let image = scope.pull(&Image::new().build(), "t").reference;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::copy(target().join("librefit.so"), folder.join("librefit.so")).unwrap();
-    std::fs::copy(target().join("librefit.so"), folder.join("librefit.so.0")).unwrap();
+    for name in ["librefit.so", "librefit.so.0"] {
+        std::fs::copy(deps().join("librefit.so"), folder.join(name)).unwrap();
+    }
     let program = folder.join("check");
     let (include, folder) = (root().join("include"), folder.display().to_string());
     let built = Command::new("cc")
@@ -62,7 +64,7 @@ fn the_rust_program_is_the_example_and_runs() {
     let image = scope.publish(&Image::new().build(), "t").reference;
     let built = Command::new(env!("CARGO")).args(["build", "-q", "--example", "check_and_pull"]).current_dir(root()).status().unwrap();
     assert!(built.success());
-    let program = target().join("examples/check_and_pull");
+    let program = deps().with_file_name("examples").join("check_and_pull");
     let done = Command::new(program).arg(&image).env("DOCKER_HOST", lab.engine.host()).output().unwrap();
     let told = String::from_utf8(done.stdout).unwrap();
     assert!(done.status.success() && told.contains("NotLocal") && told.contains("pulled sha256:"), "{told}");
