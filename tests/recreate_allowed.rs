@@ -4,39 +4,16 @@
 
 mod recreation;
 
-use recreation::child::{self, Work};
-use recreation::{Case, LIMIT, every_kill, failed, quick, recreate};
+use recreation::{Case, assert_auto_removed, auto_removed, failed, quick, recreate};
 use refit::Code;
 use refit::container::{RecreateOptions, RecreationResult};
 use refit_lab::{Image, Proxy};
-use serde_json::{Value, json};
-
-#[test]
-#[ignore = "the child process of the other tests"]
-fn child() {
-    child::child();
-}
+use serde_json::Value;
 
 fn allowing(allow: impl Fn(&mut RecreateOptions)) -> RecreateOptions {
     let mut options = quick();
     allow(&mut options);
     options
-}
-
-fn auto_removed(case: &Case) -> Value {
-    let body = json!({"Image": case.image(), "StopTimeout": 1, "Volumes": {"/anonymous": {}}, "HostConfig": {"AutoRemove": true}});
-    case.lab.engine.run(&case.name, &body);
-    assert_eq!(case.lab.engine.exec(&case.name, &["sh", "-c", "echo kept > /anonymous/file"]).code, 0);
-    case.inspect(&case.name)
-}
-
-fn assert_auto_removed(case: &Case, before: &Value, when: &str) {
-    case.lab.engine.wait_status(&case.name, "running", LIMIT);
-    let after = case.inspect(&case.name);
-    assert_eq!((&after["HostConfig"]["AutoRemove"], recreation::mounts(&after)), (&json!(true), recreation::mounts(before)), "{when}");
-    let read = case.lab.engine.exec(&case.name, &["cat", "/anonymous/file"]);
-    assert_eq!(read.output, "kept\n", "{when}: {read:?}");
-    case.assert_alone();
 }
 
 #[test]
@@ -66,18 +43,6 @@ fn an_auto_removed_container_whose_new_image_is_broken_is_made_again() {
         assert_eq!(case.inspect(&case.name)["Image"], before["Image"]);
         assert_auto_removed(&case, &before, "made again");
     }
-}
-
-#[test]
-fn an_auto_removed_container_survives_a_kill_anywhere() {
-    let prepare = || {
-        let case = Case::new("rmkill");
-        let before = auto_removed(&case);
-        case.moves_to(&Image::new().version("2"));
-        (case, before)
-    };
-    let work = |case: &Case| Work { call: "recreate", container: case.name.clone(), ..Work::default() };
-    every_kill("--rm", prepare, |(case, _)| (case, work(case)), |(case, before), when| assert_auto_removed(case, before, when));
 }
 
 #[test]
