@@ -6,9 +6,9 @@ mod recreation;
 
 use recreation::{Case, assert_auto_removed, auto_removed, failed, quick, recreate};
 use refit::Code;
-use refit::container::{RecreateOptions, RecreationResult};
+use refit::container::{RecreateOptions, Recreation, RecreationResult};
 use refit_lab::{Image, Proxy};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn allowing(allow: impl Fn(&mut RecreateOptions)) -> RecreateOptions {
     let mut options = quick();
@@ -109,4 +109,56 @@ fn an_image_that_is_not_local_is_not_pulled() {
     let (error, report) = failed(recreation::recreate_through(&proxy, &case, quick(), || {}));
     assert!(matches!(error.code(), Code::ImageMissing | Code::Unsupported), "{error}");
     assert_eq!((report.result, proxy.count("POST *")), (RecreationResult::Refused, 0));
+}
+
+/// Podman's inspect hides some of what a container was created with.
+#[test]
+fn what_podman_may_lose_is_refused_or_listed_and_docker_loses_nothing() {
+    let case = Case::new("lossy");
+    let engine = &case.lab.engine;
+    let network = case.scope.network("n");
+    let body = json!({
+        "Image": case.image(), "StopTimeout": 1, "Env": ["MINE=1"], "Labels": {"own": "1"}, "Volumes": {"/anonymous": {}},
+        "ExposedPorts": {"80/tcp": {}},
+        "HostConfig": {"NetworkMode": network, "Binds": [format!("{}:/v", case.scope.volume("v"))], "RestartPolicy": {"Name": "always"},
+            "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "18099"}]}},
+    });
+    engine.run(&case.name, &body);
+    assert_eq!(engine.exec(&case.name, &["sh", "-c", "echo kept > /v/file; echo kept > /anonymous/file"]).code, 0);
+    let before = case.inspect(&case.name);
+    let lossy = |report: &Recreation| report.warnings.iter().filter(|one| one.code == "lossy").map(|one| one.message.clone()).collect();
+    case.moves_to(&Image::new().version("2"));
+    if engine.is_podman() {
+        let (error, report) = failed(recreate(&case, quick()));
+        assert_eq!((error.code(), report.result), (Code::Unsupported, RecreationResult::Refused), "{error}");
+        for word in ["allow_lossy", "MAC address", "domain name", "static address on", &network, "host port"] {
+            assert!(error.message().contains(word), "{word}: {error}");
+        }
+        assert_eq!(case.inspect(&case.name)["State"]["StartedAt"], before["State"]["StartedAt"]);
+        case.assert_alone();
+    }
+    let report = recreate(&case, allowing(|options| options.allow_lossy = true)).unwrap();
+    let losses: Vec<String> = lossy(&report);
+    assert_eq!(losses.is_empty(), !engine.is_podman(), "{losses:?}");
+    for loss in losses {
+        assert!(["MAC address", "domain name", "static address", "host port"].iter().any(|word| loss.contains(word)), "{loss}");
+    }
+    let after = case.inspect(&case.name);
+    assert_ne!(after["Image"], before["Image"]);
+    assert_eq!(recreation::mounts(&after), recreation::mounts(&before));
+    for part in ["/HostConfig/RestartPolicy", "/HostConfig/PortBindings", "/HostConfig/NetworkMode", "/Config/Labels/own"] {
+        assert_eq!(after.pointer(part), before.pointer(part), "{part}");
+    }
+    assert!(after["Config"]["Env"].as_array().unwrap().contains(&json!("MINE=1")));
+    assert!(after["NetworkSettings"]["Networks"].get(&network).is_some());
+    case.assert_files();
+    case.assert_alone();
+
+    // A new image that fails: as before, also where a published port is held for a moment after a stop.
+    case.moves_to(&Image::new().cmd(["sh", "-c", "exit 3"]));
+    let (error, _) = failed(recreate(&case, allowing(|options| options.allow_lossy = true)));
+    assert_eq!(error.code(), Code::RolledBack, "{error}");
+    assert_eq!((case.inspect(&case.name)["Id"].clone(), engine.status(&case.name).as_deref()), (after["Id"].clone(), Some("running")));
+    case.assert_files();
+    case.assert_alone();
 }
