@@ -110,7 +110,9 @@ fn reboot(kill: bool) {
         recovering.store(true, Ordering::SeqCst);
         let recovered = steps.map(|(name, ..)| recover_at(&machine.engine().host(), name));
         done.store(true, Ordering::SeqCst);
-        recovered.map(|recovered| recovered.unwrap_or_else(|failure| panic!("{failure}")));
+        for recovered in recovered {
+            recovered.unwrap_or_else(|failure| panic!("{failure}"));
+        }
         assert!(watch.join().unwrap() > 10);
     });
     for (name, policy, port, ..) in steps {

@@ -24,6 +24,7 @@ async fn refit() -> Refit {
 fn recreate() -> RecreateOptions {
     let mut options = RecreateOptions::default();
     options.settle = Duration::from_millis(300);
+    options.allow_lossy = true; // Podman's inspect hides things; elsewhere it allows nothing
     options
 }
 

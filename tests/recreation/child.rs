@@ -19,7 +19,7 @@ pub struct Work {
 impl Work {
     /// A recreation with short windows.
     pub fn recreate(container: &str) -> Self {
-        Self { call: "recreate", container: container.into(), open: json!({}), options: json!({"settle_s": 0.3}) }
+        Self { call: "recreate", container: container.into(), open: json!({}), options: json!({"settle_s": 0.3, "allow_lossy": true}) }
     }
 
     /// A recovery that does not wait for a lease.
