@@ -103,13 +103,13 @@ pub fn every_kill<P: Sync>(
     assert_whole: impl Fn(&P, &str) + Sync,
 ) {
     let bystanders = Bystanders::new(name);
-    let counted = prepare();
-    let (case, child) = work(&counted);
+    let prepared = prepare();
+    let (case, child) = work(&prepared);
     let proxy = Proxy::engine(case.lab);
     let code = child::ended(child.start(&proxy.host));
     let mut counter = Counter::new(case);
     let calls: Vec<Call> = proxy.requests().iter().filter_map(|request| counter.count(request)).collect();
-    assert_whole(&counted, &format!("{name}: without a kill, {code:?}"));
+    assert_whole(&prepared, &format!("{name}: without a kill, {code:?}"));
     let (reading, changing): (Vec<Call>, Vec<Call>) = calls.into_iter().partition(|call| call.changes == 0);
     assert!(reading.len() >= 3 && changing.len() >= 4, "{name}: {reading:?} {changing:?}");
 
