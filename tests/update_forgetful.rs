@@ -61,7 +61,7 @@ async fn an_update_keeps_the_old_image_under_a_tag_of_its_own() {
     let digits = &old_id["sha256:".len()..][..12];
     let expected = format!("{}:refit-previous-{digits}", old.reference.strip_suffix(":t").unwrap());
     assert_eq!(plan.keep_as, forgets().then(|| expected.clone()));
-    assert_eq!(tags(&scope), [old.reference.clone()], "a plan tags nothing");
+    assert_eq!(tags(&scope), std::slice::from_ref(&old.reference), "a plan tags nothing");
 
     let report = refit.update(&old.reference, update()).await.unwrap();
     assert_eq!(report.tag, TagFate::Moved);
@@ -71,7 +71,7 @@ async fn an_update_keeps_the_old_image_under_a_tag_of_its_own() {
     let removed = refit.remove_old_images(&old.reference, &Default::default()).await.unwrap();
     assert_eq!(removed.removed.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), [old_id.as_str()]);
     assert!(engine.image(&old_id).is_none());
-    assert_eq!(tags(&scope), [old.reference.clone()]);
+    assert_eq!(tags(&scope), std::slice::from_ref(&old.reference));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,12 +91,12 @@ async fn an_update_that_ends_in_its_pull_or_is_rolled_back_leaves_no_tag() {
         ControlFlow::Continue(())
     });
     assert_eq!(cancelled.await.unwrap_err().error.code(), Code::Cancelled);
-    assert_eq!(tags(&scope), [old.reference.clone()]);
+    assert_eq!(tags(&scope), std::slice::from_ref(&old.reference));
 
     scope.publish(&Image::new().version("3").cmd(["sh", "-c", "exit 3"]).build(), "t");
     let failure = refit.update(&old.reference, update()).await.unwrap_err();
     assert_eq!((failure.error.code(), failure.report.unwrap().tag), (Code::RolledBack, TagFate::Restored));
-    assert_eq!(tags(&scope), [old.reference.clone()]);
+    assert_eq!(tags(&scope), std::slice::from_ref(&old.reference));
     assert_eq!(engine.image(&old.reference).unwrap()["Id"], old_id.as_str());
     let after = engine.container(&name).unwrap();
     assert_eq!((&after["Id"], &after["State"]["Running"]), (&before["Id"], &true.into()));
