@@ -1,41 +1,31 @@
-//! A recreation is killed at every call that changes something, and another process recovers.
+//! A recreation, or its recovery, is killed at every call that it makes to the engine, and another process recovers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod recreation;
 
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use recreation::child::{self, Work};
-use recreation::{Case, LIMIT, Scenario, Side, in_parallel, kill_at, recover, recover_gently};
+use recreation::child::Work;
+use recreation::{Case, LIMIT, Prepared, Scenario, Side, assert_auto_removed, auto_removed, in_parallel, kill_at, recover, recover_gently};
 use refit::Code;
 use refit::container::RecoveryAction;
 use refit_lab::{Image, Proxy, When};
 use serde_json::{Value, json};
 
-#[test]
-#[ignore = "the child process of the other tests"]
-fn child() {
-    child::child();
-}
-
-fn recreate_work(case: &Case) -> Work {
-    Work { call: "recreate", container: case.name.clone(), ..Work::default() }
-}
-
 fn every_kill(scenario: &Scenario) {
-    recreation::every_kill(
-        scenario.name,
-        || scenario.prepare(),
-        |prepared| (&prepared.case, recreate_work(&prepared.case)),
-        recreation::Prepared::assert_whole,
-    );
+    let work = |prepared: &Prepared| Work::recreate(&prepared.case.name);
+    recreation::every_kill(scenario.name, || scenario.prepare(), |prepared| (&prepared.case, work(prepared)), Prepared::assert_whole);
 }
 
 #[test]
-fn killed_anywhere_with_a_policy_and_two_networks() {
-    every_kill(&Scenario { networks: 2, ..Scenario::new("always") });
+fn killed_anywhere_with_a_policy() {
+    every_kill(&Scenario::new("always"));
+}
+
+#[test]
+fn killed_anywhere_with_two_networks() {
+    every_kill(&Scenario { networks: 2, policy: "no", ..Scenario::new("networks") });
 }
 
 #[test]
@@ -58,62 +48,76 @@ fn killed_anywhere_while_a_container_that_cannot_start_is_rolled_back() {
     every_kill(&Scenario { new: |image| image.entrypoint(["/no/such/file"]), succeeds: false, policy: "no", ..Scenario::new("nocmd") });
 }
 
-/// The recovery is killed too, at every call that it makes after a kill in the middle of a run that must be rolled back.
 #[test]
-fn a_recovery_that_is_killed_is_recovered() {
-    let scenario = Scenario { new: |image| image.cmd(["sh", "-c", "exit 3"]), succeeds: false, ..Scenario::new("twice") };
-    let mut points = Vec::new();
-    for first in ["POST */update", "POST */start"] {
-        for pattern in ["POST *", "DELETE *"] {
-            for n in 1..=if pattern == "POST *" { 7 } else { 1 } {
-                points.extend([(first, pattern, n, Side::Before), (first, pattern, n, Side::After)]);
-            }
-        }
-    }
-    let killed = Mutex::new(0);
-    in_parallel(points, |(first, pattern, n, side)| {
-        let point = format!("killed after {first}, its recovery {side:?} {pattern} {n}");
+fn killed_anywhere_with_an_auto_removed_container() {
+    let prepare = || {
+        let case = Case::new("rm");
+        let before = auto_removed(&case);
+        case.moves_to(&Image::new().version("2"));
+        (case, before)
+    };
+    let work = |case: &Case| Work::recreate(&case.name).option("allow_auto_remove", true);
+    recreation::every_kill("rm", prepare, |(case, _)| (case, work(case)), |(case, before), when| assert_auto_removed(case, before, when));
+}
+
+/// The recovery itself is killed, after a kill in the middle of a run that must be rolled back.
+fn every_kill_of_a_recovery(name: &'static str, after: &str) {
+    let scenario = Scenario { new: |image| image.cmd(["sh", "-c", "exit 3"]), succeeds: false, ..Scenario::new(name) };
+    let prepare = || {
         let prepared = scenario.prepare();
-        assert!(kill_at(&prepared.case, &recreate_work(&prepared.case), first, 1, Side::After), "{point}");
-        let work = Work { call: "recover", ..recreate_work(&prepared.case) };
-        if kill_at(&prepared.case, &work, pattern, n, side) {
-            *killed.lock().unwrap() += 1;
-        }
-        let recovery = recover(&prepared.case);
-        prepared.assert_whole(&format!("{point}, {recovery:?}"));
-    });
-    assert!(*killed.lock().unwrap() >= 22, "only {} recoveries came so far", killed.lock().unwrap());
+        assert!(kill_at(&prepared.case, &Work::recreate(&prepared.case.name), after, 1, Side::After), "{name}");
+        prepared
+    };
+    recreation::every_kill(name, prepare, |prepared| (&prepared.case, Work::recover(&prepared.case.name)), Prepared::assert_whole);
+}
+
+#[test]
+fn a_recovery_is_killed_anywhere_before_the_new_one_was_started() {
+    every_kill_of_a_recovery("again", "POST */update");
+}
+
+#[test]
+fn a_recovery_is_killed_anywhere_while_the_new_one_fails() {
+    every_kill_of_a_recovery("twice", "POST */start");
 }
 
 #[test]
 fn without_force_a_run_is_left_alone_until_its_lease_has_ended() {
-    let prepared = Scenario::new("lease").prepare();
-    let case = &prepared.case;
-    assert!(kill_at(case, &recreate_work(case), "POST */start", 1, Side::After));
-    let killed = Instant::now();
-    let found = recover_gently(case).unwrap().found;
-    assert_eq!(found.iter().map(|found| found.action).collect::<Vec<_>>(), [RecoveryAction::Busy]);
-    let (error, _) = recreation::failed(recreation::recreate(case, recreation::quick()));
-    assert_eq!(error.code(), Code::Busy, "{error}");
-    loop {
+    let points = [
+        ("POST /containers/create", Side::After, RecoveryAction::Undone),
+        ("POST */stop", Side::Before, RecoveryAction::Undone),
+        ("POST */rename", Side::After, RecoveryAction::Undone),
+        ("POST */start", Side::After, RecoveryAction::RemovedOld),
+    ];
+    in_parallel(points.to_vec(), |(pattern, side, expected)| {
+        let prepared = Scenario::new("lease").prepare();
+        let case = &prepared.case;
+        assert!(kill_at(case, &Work::recreate(&case.name), pattern, 1, side));
+        let killed = Instant::now();
         let found = recover_gently(case).unwrap().found;
-        let action = found.first().map(|found| found.action);
-        if action != Some(RecoveryAction::Busy) {
-            assert_eq!(action, Some(RecoveryAction::RemovedOld), "{found:?}");
-            break;
+        assert_eq!(found.iter().map(|found| found.action).collect::<Vec<_>>(), [RecoveryAction::Busy], "{pattern}");
+        let error = recreation::recreate(case, recreation::quick()).unwrap_err().error;
+        assert_eq!(error.code(), Code::Busy, "{pattern}: {error}");
+        loop {
+            let found = recover_gently(case).unwrap().found;
+            let action = found.first().map(|found| found.action);
+            if action != Some(RecoveryAction::Busy) {
+                assert_eq!(action, Some(expected), "{pattern}: {found:?}");
+                break;
+            }
+            assert!(killed.elapsed() < Duration::from_secs(35), "{pattern}: the lease does not end");
+            std::thread::sleep(Duration::from_millis(500));
         }
-        assert!(killed.elapsed() < Duration::from_secs(35), "the lease does not end");
-        std::thread::sleep(Duration::from_millis(500));
-    }
-    prepared.assert_whole("after the lease");
-    assert!(recover_gently(case).unwrap().found.is_empty());
+        prepared.assert_whole(&format!("{pattern}: after the lease"));
+        assert!(recover_gently(case).unwrap().found.is_empty());
+    });
 }
 
 #[test]
 fn an_interrupted_run_is_told_and_repaired_only_when_asked() {
     let prepared = Scenario::new("asked").prepare();
     let case = &prepared.case;
-    assert!(kill_at(case, &recreate_work(case), "POST */rename", 1, Side::After));
+    assert!(kill_at(case, &Work::recreate(&case.name), "POST */rename", 1, Side::After));
     expire_leases(case);
     let error = recreation::recreate(case, recreation::quick()).unwrap_err().error;
     assert_eq!(error.code(), Code::Conflict, "{error}");
@@ -141,7 +145,7 @@ fn expire_leases(case: &Case) {
 fn a_foreign_container_in_the_name_is_not_touched() {
     let prepared = Scenario::new("foreign").prepare();
     let case = &prepared.case;
-    assert!(kill_at(case, &recreate_work(case), "POST */rename", 1, Side::After));
+    assert!(kill_at(case, &Work::recreate(&case.name), "POST */rename", 1, Side::After));
     let foreign = case.lab.engine.run(&case.name, &json!({"Image": case.image()}));
     let before = case.containers();
     let found = recover(case).unwrap().found;
@@ -161,7 +165,7 @@ fn a_stop_under_way_is_waited_for_even_with_force() {
     case.moves_to(&Image::new());
     let proxy = Proxy::engine(case.lab);
     let gate = proxy.hold_answer(When::first("POST */stop"));
-    let mut child = Work { host: proxy.host.clone(), ..recreate_work(&case) }.start();
+    let mut child = Work::recreate(&case.name).start(&proxy.host);
     let end = Instant::now() + LIMIT;
     while proxy.count("POST */stop") == 0 {
         assert!(Instant::now() < end, "no stop came");
@@ -185,7 +189,7 @@ fn what_was_pruned_is_made_again_from_the_state_folder() {
     let prepared = Scenario::new("pruned").prepare();
     let case = &prepared.case;
     let state_dir = std::env::temp_dir().join(&case.scope.name);
-    let work = Work { state_dir: Some(state_dir.display().to_string()), ..recreate_work(case) };
+    let work = Work::recreate(&case.name).state_dir(&state_dir);
     assert!(kill_at(case, &work, "POST */rename", 1, Side::After));
     case.prune();
     assert!(case.containers().is_empty());

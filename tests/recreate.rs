@@ -11,7 +11,7 @@ use recreation::{
 };
 use refit::container::RecreationResult;
 use refit::{Code, Failure};
-use refit_lab::Image;
+use refit_lab::{Image, Lab, not_here};
 use serde_json::{Value, json};
 
 #[test]
@@ -99,6 +99,9 @@ fn every_restart_policy_is_kept_and_put_back() {
 
 #[test]
 fn a_crash_loop_is_replaced_by_a_good_image() {
+    if Lab::get().engine.is_podman() {
+        return not_here("Podman has no state `restarting`; between two starts such a container is exited, and is not started then");
+    }
     let case = Case::of("loop", &Image::new().cmd(["sh", "-c", "exit 3"]));
     case.lab.engine.run(&case.name, &json!({"Image": case.image(), "HostConfig": {"RestartPolicy": {"Name": "always"}}}));
     case.lab.engine.wait_status(&case.name, "restarting", LIMIT);

@@ -4,39 +4,16 @@
 
 mod recreation;
 
-use recreation::child::{self, Work};
-use recreation::{Case, LIMIT, every_kill, failed, quick, recreate};
+use recreation::{Case, assert_auto_removed, auto_removed, failed, quick, recreate};
 use refit::Code;
-use refit::container::{RecreateOptions, RecreationResult};
+use refit::container::{RecreateOptions, Recreation, RecreationResult};
 use refit_lab::{Image, Proxy};
 use serde_json::{Value, json};
-
-#[test]
-#[ignore = "the child process of the other tests"]
-fn child() {
-    child::child();
-}
 
 fn allowing(allow: impl Fn(&mut RecreateOptions)) -> RecreateOptions {
     let mut options = quick();
     allow(&mut options);
     options
-}
-
-fn auto_removed(case: &Case) -> Value {
-    let body = json!({"Image": case.image(), "StopTimeout": 1, "Volumes": {"/anonymous": {}}, "HostConfig": {"AutoRemove": true}});
-    case.lab.engine.run(&case.name, &body);
-    assert_eq!(case.lab.engine.exec(&case.name, &["sh", "-c", "echo kept > /anonymous/file"]).code, 0);
-    case.inspect(&case.name)
-}
-
-fn assert_auto_removed(case: &Case, before: &Value, when: &str) {
-    case.lab.engine.wait_status(&case.name, "running", LIMIT);
-    let after = case.inspect(&case.name);
-    assert_eq!((&after["HostConfig"]["AutoRemove"], recreation::mounts(&after)), (&json!(true), recreation::mounts(before)), "{when}");
-    let read = case.lab.engine.exec(&case.name, &["cat", "/anonymous/file"]);
-    assert_eq!(read.output, "kept\n", "{when}: {read:?}");
-    case.assert_alone();
 }
 
 #[test]
@@ -69,18 +46,6 @@ fn an_auto_removed_container_whose_new_image_is_broken_is_made_again() {
 }
 
 #[test]
-fn an_auto_removed_container_survives_a_kill_anywhere() {
-    let prepare = || {
-        let case = Case::new("rmkill");
-        let before = auto_removed(&case);
-        case.moves_to(&Image::new().version("2"));
-        (case, before)
-    };
-    let work = |case: &Case| Work { call: "recreate", container: case.name.clone(), ..Work::default() };
-    every_kill("--rm", prepare, |(case, _)| (case, work(case)), |(case, before), when| assert_auto_removed(case, before, when));
-}
-
-#[test]
 fn a_paused_container_is_paused_again() {
     let case = Case::new("paused");
     case.run_full("always");
@@ -90,6 +55,12 @@ fn a_paused_container_is_paused_again() {
     let (error, report) = failed(recreate(&case, quick()));
     assert_eq!((error.code(), report.result), (Code::Conflict, RecreationResult::Refused), "{error}");
     let allowed = || allowing(|options| options.allow_paused = true);
+    if case.lab.engine.is_podman() {
+        let (error, _) = failed(recreate(&case, allowed()));
+        assert!(error.code() == Code::Conflict && error.message().contains("unpause it first"), "{error}");
+        assert_eq!(case.inspect(&case.name)["State"]["StartedAt"], before["State"]["StartedAt"]);
+        return case.assert_alone();
+    }
     let report = recreate(&case, allowed()).unwrap();
     assert_eq!((report.result, report.state.as_deref()), (RecreationResult::Recreated, Some("paused")));
     let after = case.inspect(&case.name);
@@ -139,9 +110,63 @@ fn what_is_not_built_is_refused_before_anything_is_done() {
 fn an_image_that_is_not_local_is_not_pulled() {
     let case = Case::new("missing");
     case.run_full("always");
-    case.lab.engine.delete(&format!("/images/{}?force=1", case.image()));
+    // With another tag, since Podman removes no image of a container, and not its only tag either.
+    case.lab.engine.tag(case.image(), &case.scope.reference("other"));
+    case.lab.engine.delete(&format!("/images/{}", case.image()));
     let proxy = Proxy::engine(case.lab);
     let (error, report) = failed(recreation::recreate_through(&proxy, &case, quick(), || {}));
     assert!(matches!(error.code(), Code::ImageMissing | Code::Unsupported), "{error}");
     assert_eq!((report.result, proxy.count("POST *")), (RecreationResult::Refused, 0));
+}
+
+/// Podman's inspect hides some of what a container was created with.
+#[test]
+fn what_podman_may_lose_is_refused_or_listed_and_docker_loses_nothing() {
+    let case = Case::new("lossy");
+    let engine = &case.lab.engine;
+    let network = case.scope.network("n");
+    let body = json!({
+        "Image": case.image(), "StopTimeout": 1, "Env": ["MINE=1"], "Labels": {"own": "1"}, "Volumes": {"/anonymous": {}},
+        "ExposedPorts": {"80/tcp": {}},
+        "HostConfig": {"NetworkMode": network, "Binds": [format!("{}:/v", case.scope.volume("v"))], "RestartPolicy": {"Name": "always"},
+            "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "18099"}]}},
+    });
+    engine.run(&case.name, &body);
+    assert_eq!(engine.exec(&case.name, &["sh", "-c", "echo kept > /v/file; echo kept > /anonymous/file"]).code, 0);
+    let before = case.inspect(&case.name);
+    let lossy = |report: &Recreation| report.warnings.iter().filter(|one| one.code == "lossy").map(|one| one.message.clone()).collect();
+    case.moves_to(&Image::new().version("2"));
+    if engine.is_podman() {
+        let (error, report) = failed(recreate(&case, allowing(|options| options.allow_lossy = false)));
+        assert_eq!((error.code(), report.result), (Code::Unsupported, RecreationResult::Refused), "{error}");
+        for word in ["allow_lossy", "MAC address", "domain name", "static address on", &network, "host port"] {
+            assert!(error.message().contains(word), "{word}: {error}");
+        }
+        assert_eq!(case.inspect(&case.name)["State"]["StartedAt"], before["State"]["StartedAt"]);
+        case.assert_alone();
+    }
+    let report = recreate(&case, quick()).unwrap();
+    let losses: Vec<String> = lossy(&report);
+    assert_eq!(losses.is_empty(), !engine.is_podman(), "{losses:?}");
+    for loss in losses {
+        assert!(["MAC address", "domain name", "static address", "host port"].iter().any(|word| loss.contains(word)), "{loss}");
+    }
+    let after = case.inspect(&case.name);
+    assert_ne!(after["Image"], before["Image"]);
+    assert_eq!(recreation::mounts(&after), recreation::mounts(&before));
+    for part in ["/HostConfig/RestartPolicy", "/HostConfig/PortBindings", "/HostConfig/NetworkMode", "/Config/Labels/own"] {
+        assert_eq!(after.pointer(part), before.pointer(part), "{part}");
+    }
+    assert!(after["Config"]["Env"].as_array().unwrap().contains(&json!("MINE=1")));
+    assert!(after["NetworkSettings"]["Networks"].get(&network).is_some());
+    case.assert_files();
+    case.assert_alone();
+
+    // A new image that fails: as before, also where a published port is held for a moment after a stop.
+    case.moves_to(&Image::new().cmd(["sh", "-c", "exit 3"]));
+    let (error, _) = failed(recreate(&case, quick()));
+    assert_eq!(error.code(), Code::RolledBack, "{error}");
+    assert_eq!((case.inspect(&case.name)["Id"].clone(), engine.status(&case.name).as_deref()), (after["Id"].clone(), Some("running")));
+    case.assert_files();
+    case.assert_alone();
 }

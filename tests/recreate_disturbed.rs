@@ -1,4 +1,4 @@
-//! Recreations that something gets in the way of: other processes, other people, a faulty connection, an engine that ends.
+//! Recreations that something gets in the way of: other processes, other people, a faulty connection.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,7 +7,7 @@ mod recreation;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use recreation::child::{self, Work};
+use recreation::child::{Work, ended};
 use recreation::{Case, LIMIT, Scenario, failed, in_parallel, quick, recover, recreate, recreate_through};
 use refit::Code;
 use refit::container::RecreationResult;
@@ -15,23 +15,17 @@ use refit_lab::{Canned, Fault, Image, Proxy, When};
 use serde_json::{Value, json};
 
 #[test]
-#[ignore = "the child process of the other tests"]
-fn child() {
-    child::child();
-}
-
-#[test]
 fn of_two_processes_one_wins() {
     let prepared = Scenario::new("two").prepare();
     let case = &prepared.case;
-    let work = Work { call: "recreate", container: case.name.clone(), ..Work::default() };
+    let work = Work::recreate(&case.name);
     let proxy = Proxy::engine(case.lab);
     let gate = proxy.hold(When::first("POST */stop"));
-    let first = Work { host: proxy.host.clone(), ..work.clone() }.start();
+    let first = work.start(&proxy.host);
     let held = gate.wait(LIMIT);
-    assert_eq!(child::ended(Work { host: case.lab.engine.host(), ..work.clone() }.start()), Some(Code::Busy));
+    assert_eq!(ended(work.start(&case.lab.engine.host())), Some(Code::Busy));
     held.release();
-    assert_eq!(child::ended(first), None);
+    assert_eq!(ended(first), None);
     prepared.assert_whole("one has won");
 }
 
@@ -41,18 +35,18 @@ fn two_processes_that_see_each_other_give_way() {
     let prepared = Scenario::new("both").prepare();
     let case = &prepared.case;
     let proxies = [Proxy::engine(case.lab), Proxy::engine(case.lab)];
-    let work = |proxy: &Proxy| Work { call: "recreate", container: case.name.clone(), host: proxy.host.clone(), ..Work::default() };
+    let work = Work::recreate(&case.name);
     let gates = proxies.each_ref().map(|proxy| proxy.hold(When::first("POST /containers/create")));
     let answers = proxies.each_ref().map(|proxy| proxy.hold_answer(When::first("POST /containers/create")));
-    let first = work(&proxies[0]).start();
+    let first = work.start(&proxies[0].host);
     let held = gates[0].wait(LIMIT);
     std::thread::sleep(Duration::from_millis(1100)); // another second, another name
-    let second = work(&proxies[1]).start();
+    let second = work.start(&proxies[1].host);
     let held = [held, gates[1].wait(LIMIT)];
     held.into_iter().for_each(refit_lab::Held::release);
     let made = answers.each_ref().map(|gate| gate.try_wait(LIMIT));
     made.into_iter().flatten().for_each(refit_lab::Held::release);
-    assert_eq!([child::ended(first), child::ended(second)], [Some(Code::Busy), Some(Code::Busy)]);
+    assert_eq!([ended(first), ended(second)], [Some(Code::Busy), Some(Code::Busy)]);
     prepared.assert_whole("both gave way");
     assert_eq!(case.inspect(&case.name)["State"]["StartedAt"], prepared.before["State"]["StartedAt"]);
 }
@@ -171,47 +165,6 @@ fn a_connection_cut_at_any_call_is_undone() {
 #[test]
 fn a_silence_at_any_call_is_undone() {
     every_fault("hang", &[Fault::Hang, Fault::HangAnswer]);
-}
-
-/// The engine is ended in the middle and comes back; its containers went with it.
-#[test]
-fn an_engine_that_restarts_in_the_middle() {
-    let lab = refit_lab::Lab::get();
-    for (pattern, kill) in [("POST */stop", false), ("POST */rename", true), ("POST */start", false), ("POST */start", true)] {
-        let mut private = lab.private_engine("restart", &json!({}));
-        let engine = private.dockerd.engine();
-        let image = |version: &str| {
-            let image = Image::new().version(version).build();
-            engine.load(&image.archive(&["restart:t"]));
-        };
-        image("1");
-        let body =
-            json!({"Image": "restart:t", "StopTimeout": 1, "HostConfig": {"Binds": ["data:/v"], "RestartPolicy": {"Name": "always"}}});
-        engine.run("web", &body);
-        assert_eq!(engine.exec("web", &["sh", "-c", "echo kept > /v/file"]).code, 0);
-        image("2");
-        let proxy = Proxy::to_engine(&refit_lab::Address::parse(&engine.host()));
-        let gate = proxy.hold_answer(When::first(pattern));
-        let outcome = recreation::recreate_at(&proxy, "web", quick(), || {
-            let held = gate.wait(LIMIT);
-            if kill {
-                private.dockerd.kill();
-            } else {
-                private.dockerd.stop();
-            }
-            drop(held);
-            private.dockerd.start_again();
-        });
-        let point = format!("{pattern}, killed: {kill}: {outcome:?}");
-        if outcome.as_ref().is_err_and(|failure| failure.error.code() == Code::RollbackFailed) {
-            recreation::recover_at(&engine.host(), "web").unwrap();
-        }
-        engine.wait_status("web", "running", LIMIT);
-        let all = engine.get("/containers/json?all=1");
-        assert_eq!(all.as_array().unwrap().len(), 1, "{point}: {all}");
-        assert_eq!(engine.container("web").unwrap()["HostConfig"]["RestartPolicy"]["Name"], "always", "{point}");
-        assert_eq!(engine.exec("web", &["cat", "/v/file"]).output, "kept\n", "{point}");
-    }
 }
 
 #[test]

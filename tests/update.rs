@@ -22,6 +22,7 @@ async fn refit() -> Refit {
 fn options() -> UpdateOptions {
     let mut recreate = RecreateOptions::default();
     recreate.settle = Duration::from_millis(300);
+    recreate.allow_lossy = true; // Podman's inspect hides things; elsewhere it allows nothing
     recreate.stop_timeout = Some(Duration::from_secs(2));
     let mut options = UpdateOptions::default();
     options.recreate = recreate;

@@ -1,71 +1,73 @@
-//! The library in another process, which can be killed.
+//! The library in another process, which can be killed: a C program, as an application has it.
 
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::OnceLock;
 
 use refit::Code;
-use refit::container::RecoverOptions;
+use serde_json::{Value, json};
 
-use super::{connect_with_state, quick, runtime};
-
-/// What a child does.
-#[derive(Debug, Clone, Default)]
+/// One call of a child.
+#[derive(Debug, Clone)]
 pub struct Work {
-    /// `recreate` or `recover`.
-    pub call: &'static str,
-    pub host: String,
-    pub container: String,
-    pub state_dir: Option<String>,
-    pub stop_timeout: Option<Duration>,
+    call: &'static str,
+    container: String,
+    open: Value,
+    options: Value,
 }
 
 impl Work {
-    /// This test binary again, running only its ignored test `child`.
-    pub fn start(&self) -> Child {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["child", "--exact", "--ignored", "--nocapture"]).stdout(Stdio::null()).stderr(Stdio::null());
-        command.env("CHILD_CALL", self.call).env("CHILD_HOST", &self.host).env("CHILD_CONTAINER", &self.container);
-        command.env("CHILD_STATE_DIR", self.state_dir.as_deref().unwrap_or_default());
-        command.env("CHILD_STOP_TIMEOUT", self.stop_timeout.map(|grace| grace.as_secs().to_string()).unwrap_or_default());
-        command.spawn().unwrap()
+    /// A recreation with short windows.
+    pub fn recreate(container: &str) -> Self {
+        Self { call: "recreate", container: container.into(), open: json!({}), options: json!({"settle_s": 0.3, "allow_lossy": true}) }
+    }
+
+    /// A recovery that does not wait for a lease.
+    pub fn recover(container: &str) -> Self {
+        Self { call: "recover", container: container.into(), open: json!({}), options: json!({"force": true}) }
+    }
+
+    pub fn option(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.options[name] = value.into();
+        self
+    }
+
+    pub fn state_dir(mut self, folder: &Path) -> Self {
+        self.open["state_dir"] = folder.to_str().unwrap().into();
+        self
+    }
+
+    /// Begins it, at an engine.
+    pub fn start(&self, host: &str) -> Child {
+        let mut open = self.open.clone();
+        open["host"] = host.into();
+        let mut command = Command::new(program());
+        command.args([self.call, &open.to_string(), &self.container, &self.options.to_string()]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 }
 
-/// The child's side: its exit code is the call's.
-pub fn child() -> ! {
-    let variable = |name: &str| std::env::var(name).unwrap_or_default();
-    let code = runtime().block_on(async {
-        let refit = connect_with_state(&variable("CHILD_HOST"), &variable("CHILD_STATE_DIR")).await;
-        let container = variable("CHILD_CONTAINER");
-        let error = if variable("CHILD_CALL") == "recreate" {
-            let mut options = quick();
-            options.allow_auto_remove = true;
-            options.stop_timeout = variable("CHILD_STOP_TIMEOUT").parse().ok().map(Duration::from_secs);
-            refit.recreate_container(container, options).await.err().map(|failure| failure.error)
-        } else {
-            let mut options = RecoverOptions::default();
-            options.force = true;
-            refit.recover(Some(&container), options).await.err().map(|failure| failure.error)
-        };
-        error.map_or(0, |error| error.code() as i32)
-    });
-    std::process::exit(code)
+/// `tests/c/child.c`, compiled against the shared library that cargo built along with this test.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("child-{}", env!("CARGO_CRATE_NAME")));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let library = folder.join("librefit.so.0");
+        std::os::unix::fs::symlink(test.with_file_name("librefit.so"), &library).unwrap();
+        let (root, program) = (Path::new(env!("CARGO_MANIFEST_DIR")), folder.join("child"));
+        let mut compiler = Command::new("cc");
+        compiler.arg("-I").arg(root.join("include")).arg("-o").arg(&program).arg(root.join("tests/c/child.c")).arg(&library);
+        let done = compiler.arg(format!("-Wl,-rpath,{}", folder.display())).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        program
+    })
 }
 
 /// The code with which a child ended.
 pub fn ended(mut child: Child) -> Option<Code> {
     let status = child.wait().unwrap().code().expect("a child that was not killed");
     Code::ALL.iter().copied().find(|code| *code as i32 == status)
-}
-
-/// Whether a child has ended by itself within a time.
-pub fn ends_within(child: &mut Child, limit: Duration) -> bool {
-    let end = Instant::now() + limit;
-    while Instant::now() < end {
-        if child.try_wait().unwrap().is_some() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    false
 }

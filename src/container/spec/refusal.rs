@@ -77,6 +77,10 @@ fn other_platform(subject: &Subject, _: Allowed) -> Option<Error> {
 
 fn paused(subject: &Subject, allowed: Allowed) -> Option<Error> {
     let paused = subject.container["State"]["Paused"] == true || text(&subject.container["State"], "Status") == "paused";
+    // 5.8: "is running or paused, refusing to clean up".
+    if paused && subject.facts.podman {
+        return Some(says(subject, Code::Conflict, "it is paused, and Podman cannot stop a paused container: unpause it first"));
+    }
     let why = "it is paused, and its frozen memory would be lost (allow_paused: accept that; it is paused again)";
     (paused && !allowed.paused).then(|| says(subject, Code::Conflict, why))
 }

@@ -93,6 +93,11 @@ impl Lab {
     }
 }
 
+/// Says why a test has nothing to show on this engine: `make matrix` tells it from one that passed.
+pub fn not_here(why: &str) {
+    println!("not on this engine: {why}");
+}
+
 /// Names of one test; dropping it removes every container, volume, network and image whose name holds its own. `REFIT_LAB_KEEP=1` keeps them.
 #[derive(Debug)]
 pub struct Scope<'a> {

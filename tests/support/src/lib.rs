@@ -40,7 +40,7 @@ pub use address::{Address, Stream};
 pub use command::command;
 pub use engine::{Engine, Events, Executed};
 pub use image::{Artifact, Blob, Compression, Format, Image, Index, Layer, native_platform};
-pub use lab::{Lab, PrivateEngine, PrivateRegistry, Scope};
+pub use lab::{Lab, PrivateEngine, PrivateRegistry, Scope, not_here};
 pub use lying::{Answer, Asked, LyingRegistry, Shelf};
 pub use proxy::{Canned, Exchange, Fault, Gate, Held, Proxy, When};
 pub use registry::{MANIFEST_TYPES, Mark, Published, Registry, Seen};

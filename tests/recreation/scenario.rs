@@ -1,0 +1,116 @@
+//! Containers that run, in one of the ways that matter, when their image moves on.
+
+use refit_lab::Image;
+use serde_json::{Value, json};
+
+use super::{Case, LIMIT, mounts};
+
+/// A container, the image that its tag moves to, and what must become of it.
+pub struct Scenario {
+    pub name: &'static str,
+    pub policy: &'static str,
+    pub runs: bool,
+    pub networks: usize,
+    /// Makes the new image from a good one.
+    pub new: fn(Image) -> Image,
+    /// Whether the new image can take over.
+    pub succeeds: bool,
+}
+
+/// A scenario's container, which ran, and whose tag has moved.
+pub struct Prepared<'a> {
+    pub case: Case<'a>,
+    pub before: Value,
+    succeeds: bool,
+}
+
+impl Scenario {
+    pub fn new(name: &'static str) -> Self {
+        Self { name, policy: "always", runs: true, networks: 1, new: |image| image, succeeds: true }
+    }
+
+    pub fn prepare(&self) -> Prepared<'static> {
+        let case = Case::new(self.name);
+        case.run_full(self.policy);
+        for n in 1..self.networks {
+            let subnet = case.subnet(&format!("net{n}"));
+            let endpoint = json!({"IPAMConfig": {"IPv4Address": subnet.address}, "Aliases": [format!("al{n}")]});
+            case.lab
+                .engine
+                .post(&format!("/networks/{}/connect", subnet.name), &json!({"Container": case.name, "EndpointConfig": endpoint}));
+        }
+        if !self.runs {
+            case.lab.engine.post(&format!("/containers/{}/stop", case.name), &Value::Null);
+        }
+        let before = case.inspect(&case.name);
+        case.moves_to(&(self.new)(Image::new().version("2")));
+        Prepared { case, before, succeeds: self.succeeds }
+    }
+}
+
+impl Prepared<'_> {
+    /// Exactly one container, in the state that it was in, with everything that it had; the same one where the new image is broken.
+    pub fn assert_whole(&self, when: &str) {
+        let case = &self.case;
+        assert_eq!(case.containers().len(), 1, "{when}: {:?}", case.containers());
+        let after = case.inspect(&case.name);
+        let is_old = after["Id"] == self.before["Id"];
+        assert!(is_old || self.succeeds, "{when}: the broken image took over");
+        if is_old {
+            assert_eq!(after["Config"].to_string(), self.before["Config"].to_string(), "{when}");
+            assert_eq!(after["HostConfig"].to_string(), self.before["HostConfig"].to_string(), "{when}");
+        }
+        case.assert_kept(&self.before, &after);
+        let running = |container: &Value| container["State"]["Running"] == true;
+        assert_eq!(running(&after), running(&self.before), "{when}");
+        if !running(&after) {
+            case.lab.engine.post(&format!("/containers/{}/start", case.name), &Value::Null);
+        }
+        case.assert_files();
+        let address = |container: &Value, name: &str| container["NetworkSettings"]["Networks"][name]["IPAMConfig"]["IPv4Address"].clone();
+        let now = case.inspect(&case.name);
+        for (name, network) in now["NetworkSettings"]["Networks"].as_object().unwrap() {
+            assert_eq!(network["IPAddress"], address(&self.before, name), "{when}: {name}");
+        }
+    }
+}
+
+/// Runs an `--rm` container with a file in an anonymous volume.
+pub fn auto_removed(case: &Case) -> Value {
+    let body = json!({"Image": case.image(), "StopTimeout": 1, "Volumes": {"/anonymous": {}}, "HostConfig": {"AutoRemove": true}});
+    case.lab.engine.run(&case.name, &body);
+    assert_eq!(case.lab.engine.exec(&case.name, &["sh", "-c", "echo kept > /anonymous/file"]).code, 0);
+    case.inspect(&case.name)
+}
+
+/// It runs, alone, with its volume.
+pub fn assert_auto_removed(case: &Case, before: &Value, when: &str) {
+    case.lab.engine.wait_status(&case.name, "running", LIMIT);
+    let after = case.inspect(&case.name);
+    assert_eq!((&after["HostConfig"]["AutoRemove"], mounts(&after)), (&json!(true), mounts(before)), "{when}");
+    let read = case.lab.engine.exec(&case.name, &["cat", "/anonymous/file"]);
+    assert_eq!(read.output, "kept\n", "{when}: {read:?}");
+    case.assert_alone();
+}
+
+/// Containers that have nothing to do with a recreation: one that runs, and what another container's recreation has left.
+pub struct Bystanders {
+    case: Case<'static>,
+    before: Vec<Value>,
+}
+
+impl Bystanders {
+    pub fn new(what: &str) -> Self {
+        let case = Case::new(&format!("{what}-bystander"));
+        case.lab.engine.run(&case.name, &json!({"Image": case.image(), "HostConfig": {"RestartPolicy": {"Name": "always"}}}));
+        let left = format!("{}-x.refit-new-0123456789ab-r-00000001", case.name);
+        case.lab.engine.create(&left, &json!({"Image": case.image()}));
+        let before = [&case.name, &left].map(|name| case.inspect(name)).to_vec();
+        Self { case, before }
+    }
+
+    pub fn assert_untouched(&self) {
+        let after: Vec<Value> = self.before.iter().map(|before| self.case.inspect(before["Id"].as_str().unwrap())).collect();
+        assert_eq!(after, self.before);
+    }
+}
