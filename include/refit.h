@@ -328,13 +328,13 @@ refit_code container_remove(const struct refit *r,
 
 // Replaces a container by a new one made from the image that its reference names now, with its whole configuration, networks and volumes;
 // running again if it ran. Nothing is pulled. The report comes with every code once something was begun: `container, result, old_id, new_id?,
-// image, old_image_id?, new_image_id?, state, downtime_ms?, changes [ {field, before, after, because} ], warnings [], dependents [],
+// image, old_image_id?, new_image_id?, state, downtime_ms?, changes [ {field, before, after, because} ], warnings [], dependents [ as this one ],
 // writable_layer_changes?, old_left, logs_tail?, error?, elapsed_ms`; `result` is "recreated", "rolled_back", "rollback_failed", "refused" or
 // "failed".
 //
 // Options: `stop_timeout_s` (the container's own), `settle_s` 3, `health_timeout_s` 60, `recreate_dependents`, `allow_paused`,
-// `allow_auto_remove`, `allow_pinned`, `allow_lossy`, `recover_first` false, `hooks` {before: [argv], after: [argv]}, `actor`. Codes: OK,
-// ROLLED_BACK, ROLLBACK_FAILED, NOT_FOUND, IMAGE_MISSING, CONFLICT and UNSUPPORTED (refused: the message names the option that would allow
+// `allow_auto_remove`, `allow_pinned`, `allow_lossy`, `recover_first` false, `hooks` {before: [argv], after: [argv]} (commands, each a
+// list of its arguments; one alone may stand as that list), `actor`. Codes: OK, ROLLED_BACK, ROLLBACK_FAILED, NOT_FOUND, IMAGE_MISSING, CONFLICT and UNSUPPORTED (refused: the message names the option that would allow
 // it), BUSY, UNREACHABLE, ENGINE, INVALID_ARGUMENT. A cancel before the stop removes the new container; from the stop on everything is put
 // back and the code is CANCELLED (STOPPED, TIMEOUT); once the new container is settled it is finished and the code is OK.
 //

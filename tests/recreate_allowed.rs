@@ -79,7 +79,7 @@ fn hooks_run_before_and_after_and_their_failure_counts() {
     let case = Case::new("hooks");
     let before = case.run_full("always");
     case.moves_to(&Image::new().version("2"));
-    let command = |text: &str| vec!["sh".to_owned(), "-c".to_owned(), text.to_owned()];
+    let command = |text: &str| vec![vec!["sh".to_owned(), "-c".to_owned(), text.to_owned()]];
     let (error, report) = failed(recreate(&case, allowing(|options| options.hooks.before = command("echo no; exit 7"))));
     assert_eq!((error.code(), report.result), (Code::Engine, RecreationResult::Failed), "{error}");
     assert!(error.message().contains("exit code 7") && error.message().ends_with("no"), "{error}");
@@ -88,11 +88,11 @@ fn hooks_run_before_and_after_and_their_failure_counts() {
     assert_eq!((error.code(), report.result), (Code::RolledBack, RecreationResult::RolledBack), "{error}");
     assert_eq!(case.inspect(&case.name)["Id"], before["Id"]);
     let both = allowing(|options| {
-        options.hooks.before = command("cat /version >> /v/hooks");
+        options.hooks.before = [command("cat /version >> /v/hooks"), command("printf - >> /v/hooks")].concat();
         options.hooks.after = command("cat /version >> /v/hooks");
     });
     recreate(&case, both).unwrap();
-    assert_eq!(case.lab.engine.exec(&case.name, &["cat", "/v/hooks"]).output, "12");
+    assert_eq!(case.lab.engine.exec(&case.name, &["cat", "/v/hooks"]).output, "1-2");
     case.assert_files();
     case.assert_alone();
 }

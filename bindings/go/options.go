@@ -19,6 +19,13 @@ func (o options) texts(key string, value []string) options {
 	return o
 }
 
+func (o options) commands(key string, value [][]string) options {
+	if len(value) > 0 {
+		o[key] = value
+	}
+	return o
+}
+
 func (o options) labels(key string, value map[string]string) options {
 	if len(value) > 0 {
 		o[key] = value

@@ -39,31 +39,31 @@ type RecreateOptions struct {
 	OnProgress func(Progress) error
 }
 
-// Hooks are commands, each as its arguments.
+// Hooks are commands, each as its arguments, that run one after another.
 type Hooks struct {
-	Before []string // in the old container before it is stopped, when it runs; a failure ends the recreation with nothing changed
-	After  []string // in the new container once it is settled, when it runs; a failure puts the old one back
+	Before [][]string // in the old container before it is stopped, when it runs; a failure ends the recreation with nothing changed
+	After  [][]string // in the new container once it is settled, when it runs; a failure puts the old one back
 }
 
 // Recreation is what became of one container.
 type Recreation struct {
-	Container            string                `json:"container"`
-	Result               string                `json:"result"` // recreated, rolled_back, rollback_failed, refused, failed (the old one was not stopped), not_attempted
-	OldID                string                `json:"old_id"`
-	NewID                *string               `json:"new_id"`
-	Image                string                `json:"image"`
-	OldImageID           *string               `json:"old_image_id"`
-	NewImageID           *string               `json:"new_image_id"`
-	State                *string               `json:"state"`
-	DowntimeMS           *int64                `json:"downtime_ms"` // by the engine's clock; nil where it did not run
-	Changes              []Change              `json:"changes"`
-	Warnings             []Warning             `json:"warnings"`
-	Dependents           []DependentRecreation `json:"dependents"`
-	WritableLayerChanges *int64                `json:"writable_layer_changes"` // files outside of volumes, which are not kept
-	OldLeft              bool                  `json:"old_left"`               // the old container stands beside the new one: [Client.Recover]
-	LogsTail             *string               `json:"logs_tail"`              // the last words of a new container that failed
-	Error                *Error                `json:"error"`
-	ElapsedMS            int64                 `json:"elapsed_ms"`
+	Container            string       `json:"container"`
+	Result               string       `json:"result"` // recreated, rolled_back, rollback_failed, refused, failed (the old one was not stopped), not_attempted
+	OldID                string       `json:"old_id"`
+	NewID                *string      `json:"new_id"`
+	Image                string       `json:"image"`
+	OldImageID           *string      `json:"old_image_id"`
+	NewImageID           *string      `json:"new_image_id"`
+	State                *string      `json:"state"`
+	DowntimeMS           *int64       `json:"downtime_ms"` // by the engine's clock; nil where it did not run
+	Changes              []Change     `json:"changes"`
+	Warnings             []Warning    `json:"warnings"`
+	Dependents           []Recreation `json:"dependents"`             // those that held it by its id, recreated with it
+	WritableLayerChanges *int64       `json:"writable_layer_changes"` // files outside of volumes, which are not kept
+	OldLeft              bool         `json:"old_left"`               // the old container stands beside the new one: [Client.Recover]
+	LogsTail             *string      `json:"logs_tail"`              // the last words of a new container that failed
+	Error                *Error       `json:"error"`
+	ElapsedMS            int64        `json:"elapsed_ms"`
 }
 
 // Change is a field of the container's inspect that differs, and why.
@@ -79,13 +79,6 @@ type Warning struct {
 	Code      string  `json:"code"`
 	Container *string `json:"container"`
 	Message   string  `json:"message"`
-}
-
-// DependentRecreation is what became of a container that held another by its id.
-type DependentRecreation struct {
-	Container string `json:"container"`
-	Result    string `json:"result"`
-	Error     *Error `json:"error"`
 }
 
 // RecoverOptions of [Client.Recover].
@@ -129,7 +122,7 @@ func (c *Client) Recover(ctx context.Context, container string, o RecoverOptions
 }
 
 func (o RecreateOptions) json() options {
-	hooks := options{}.texts("before", o.Hooks.Before).texts("after", o.Hooks.After)
+	hooks := options{}.commands("before", o.Hooks.Before).commands("after", o.Hooks.After)
 	return options{}.seconds("stop_timeout_s", o.StopTimeout).seconds("settle_s", o.Settle).seconds("health_timeout_s", o.HealthTimeout).
 		flag("recreate_dependents", o.RecreateDependents).flag("allow_paused", o.AllowPaused).flag("allow_auto_remove", o.AllowAutoRemove).
 		flag("allow_pinned", o.AllowPinned).flag("allow_lossy", o.AllowLossy).flag("recover_first", o.RecoverFirst).nested("hooks", hooks).

@@ -16,6 +16,6 @@ mod status;
 pub use lifecycle::{ContainerChanged, ContainerExit, CreatedContainer, RemoveOptions};
 pub use list::{ContainerList, ContainerOperation, ContainerSummary, ContainersOptions};
 pub use recover::{RecoverOptions, Recovered, Recovery, RecoveryAction};
-pub use recreate::{DependentRecreation, Hooks, RecreateOptions, Recreation, RecreationResult};
+pub use recreate::{Hooks, RecreateOptions, Recreation, RecreationResult};
 pub use spec::{Change, ImageChange, Warning};
 pub use status::{ContainerInfo, ContainerStatus, Mount, Network, Port};

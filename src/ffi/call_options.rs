@@ -33,7 +33,7 @@ pub(super) fn recreate_options(options: &mut Options) -> Result<RecreateOptions>
     let hooks = match options.object("hooks")? {
         None => Hooks::default(),
         Some(mut hooks) => {
-            let read = Hooks { before: hooks.strings("before")?.unwrap_or_default(), after: hooks.strings("after")?.unwrap_or_default() };
+            let read = Hooks { before: hooks.commands("before")?, after: hooks.commands("after")? };
             hooks.finish()?;
             read
         }

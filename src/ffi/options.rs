@@ -70,6 +70,20 @@ impl Options {
         serde_json::from_value(value).map(Some).map_err(|_| self.wrong(key, "a list of strings"))
     }
 
+    /// Commands, each a list of its arguments; one alone may stand as that list.
+    pub(super) fn commands(&mut self, key: &str) -> Result<Vec<Vec<String>>> {
+        let Some(value) = self.take(key) else { return Ok(Vec::new()) };
+        let commands = match serde_json::from_value::<Vec<String>>(value.clone()) {
+            Ok(none) if none.is_empty() => Vec::new(),
+            Ok(command) => vec![command],
+            Err(_) => serde_json::from_value(value).map_err(|_| self.wrong(key, "a list of commands, each a list of its arguments"))?,
+        };
+        if commands.iter().any(|command: &Vec<String>| command.first().is_none_or(String::is_empty)) {
+            return Err(self.wrong(key, "a list of commands, each with a program to run"));
+        }
+        Ok(commands)
+    }
+
     pub(super) fn string_map(&mut self, key: &str) -> Result<Option<BTreeMap<String, String>>> {
         let Some(value) = self.take(key) else { return Ok(None) };
         serde_json::from_value(value).map(Some).map_err(|_| self.wrong(key, "an object of strings"))
@@ -145,8 +159,9 @@ mod tests {
         assert_eq!(message(r#"{"n":65}"#, |o| o.integer("n", 1..=64)), r#"option "n" must be a whole number from 1 to 64"#);
         assert_eq!(message(r#"{"c":"x"}"#, |o| o.choice("c", &[("now", 1), ("lazy", 2)])), r#"option "c" must be "now" or "lazy""#);
         assert_eq!(message(r#"{"a":["x",1]}"#, |o| o.strings("a")), r#"option "a" must be a list of strings"#);
-        let nested = |o: &mut Options| o.object("hooks").and_then(|hooks| hooks.unwrap().strings("before"));
-        assert_eq!(message(r#"{"hooks":{"before":1}}"#, nested), r#"option "hooks.before" must be a list of strings"#);
+        let nested = |o: &mut Options| o.object("hooks").and_then(|hooks| hooks.unwrap().commands("before"));
+        assert!(message(r#"{"hooks":{"before":1}}"#, nested).starts_with(r#"option "hooks.before" must be a list of commands"#));
+        assert!(message(r#"{"hooks":{"before":[["a"],[]]}}"#, nested).starts_with(r#"option "hooks.before" must be a list of commands"#));
     }
 
     #[test]

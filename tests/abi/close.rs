@@ -28,6 +28,21 @@ fn a_call_that_ends_in_time_is_waited_for() {
     passes("close.c", &["ending", &proxy.host]);
 }
 
+#[test]
+fn an_update_is_undone_before_the_close_returns() {
+    let lab = Lab::get();
+    let scope = lab.scope("closeupdate");
+    let image = scope.pull(&Image::new().version("1").build(), "t").reference;
+    let name = scope.name("c");
+    lab.engine.run(&name, &serde_json::json!({"Image": image, "StopTimeout": 1}));
+    let before = lab.engine.container(&name).unwrap();
+    scope.publish(&Image::new().version("2").build(), "t");
+    passes("close.c", &["updating", &lab.engine.host(), &image]);
+    let after = lab.engine.container(&name).unwrap();
+    assert_eq!((&after["Id"], &after["HostConfig"], &after["State"]["Running"]), (&before["Id"], &before["HostConfig"], &true.into()));
+    assert_eq!(lab.engine.image(&image).unwrap()["Id"], before["Image"]);
+}
+
 /// Under valgrind, as the handle must live until the call that closed it has returned.
 #[test]
 fn a_callback_closes_the_handle() {

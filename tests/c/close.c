@@ -53,6 +53,24 @@ static int32_t call_in_callback(const refit_progress *p, void *u) {
   return 0;
 }
 
+static volatile int settling;
+
+static int32_t tell_settling(const refit_progress *p, void *u) {
+  (void)u;
+  if (!strcmp(p->phase, "waiting")) settling = 1;
+  return 0;
+}
+
+static void *update(void *arg) {
+  struct call *call = arg;
+  char *report = NULL;
+  call->code = img_update(r, image, "{\"settle_s\":60}", tell_settling, NULL, NULL, &report, NULL);
+  call->ended = seconds();
+  CHECK(report && strstr(report, "\"rolled_back\"") && strstr(report, "\"restored\""));
+  refit_string_free(report);
+  return NULL;
+}
+
 static int32_t stop_in_callback(const refit_progress *p, void *u) {
   (void)p;
   (void)u;
@@ -87,6 +105,16 @@ int main(int argc, char **argv) {
     expect("img_pull", REFIT_E_STOPPED, img_pull(r, image, NULL, stop_in_callback, NULL, NULL, NULL, &err), err);
     CHECK(reports == 1); /* it is not called again */
     refit_close(r);
+  } else if (!strcmp(what, "updating")) { /* the container in hand is put back before close returns */
+    struct call call = {0};
+    CHECK(pthread_create(&call.thread, NULL, update, &call) == 0);
+    while (!settling) usleep(10000);
+    double begun = seconds();
+    refit_close(r);
+    double ended = seconds();
+    CHECK(pthread_join(call.thread, NULL) == 0);
+    CHECK(call.ended <= ended + 0.05 && ended - begun > 1.9 && ended - begun < 30);
+    CHECK(call.code == REFIT_E_CANCELLED);
   } else CHECK(!"a known word");
   return 0;
 }

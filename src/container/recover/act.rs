@@ -8,9 +8,9 @@ use super::RecoveryAction;
 use super::table::{Decision, Standing};
 use crate::call::Call;
 use crate::container::lease::{Clock, Lease};
-use crate::container::names::{LEASE, Mode};
+use crate::container::names::{self, LEASE, Mode, TemporaryName};
 use crate::container::recreate::{KeptBody, KeptFile, OnPhase, RecreateOptions, Swap, Watch, await_removal, exited_by, grace, settle};
-use crate::container::{requests, state};
+use crate::container::{requests, spec, state};
 use crate::{Code, Error, Refit, Result};
 
 /// What the engine adds to a grace before it gives up killing.
@@ -26,72 +26,37 @@ pub(super) fn would(decision: Decision) -> RecoveryAction {
 }
 
 /// The containers of one name, in our hand.
-struct Repair<'a> {
+pub(super) struct Repair<'a> {
     call: &'a Call,
     on_phase: OnPhase<'a>,
     swap: Swap<'a>,
     watch: Watch,
+    file: Option<KeptFile>,
 }
 
 /// Takes the lease over and acts; beside an error, what is still to be done.
-#[allow(clippy::too_many_arguments)] // what the one caller has read
-pub(super) async fn act(
-    refit: &Refit,
-    call: &Call,
-    name: &str,
-    clock: Clock,
-    standing: Standing,
-    decision: Decision,
-    kept: Option<(KeptBody, KeptFile)>,
-    on_phase: OnPhase<'_>,
-) -> (RecoveryAction, Option<Error>) {
-    let engine = &refit.shared.engine;
-    let mut lease = Lease::new(engine, name, clock);
-    // The new container's name first: whoever wins it has the run. It is held, since that container is the last to be removed.
-    for named in standing.new.iter().chain(&standing.old) {
-        let id = state::id(&named.container);
-        match lease.take(&named.name).await {
-            Ok(taken) if lease.name().is_none() => lease.hold(id, taken),
-            Ok(_) => {}
-            Err(error) => return (would(decision), Some(error)),
-        }
-    }
-    let Some(first) = standing.new.first().or(standing.old.first()) else { return (RecoveryAction::Foreign, None) };
-    let old = match (&standing.holder, standing.old.first()) {
-        (_, Some(old)) => state::id(&old.container).to_owned(),
-        (Some(holder), None) => state::id(holder).to_owned(),
-        (None, None) => first.name.other.clone(),
+pub(super) async fn act(taking: Taking<'_>, standing: &Standing, decision: Decision) -> (RecoveryAction, Option<Error>) {
+    let clock = taking.clock;
+    let done = async {
+        let mut repair = Repair::take(taking, standing).await?;
+        let action = repair.perform(standing, decision, clock).await?;
+        repair.forget().await;
+        Ok(action)
     };
-    let new = match (standing.new.first(), &standing.holder) {
-        (Some(new), _) => Some(state::id(&new.container).to_owned()),
-        (None, holder) => holder.as_ref().map(|holder| state::id(holder).to_owned()),
-    };
-    let (kept, file) = kept.map_or((None, None), |(kept, file)| (Some(kept), Some(file)));
-    let kept = kept.filter(|kept| state::id(&kept.old).starts_with(&old));
-    let swap = Swap {
-        engine,
-        name: name.to_owned(),
-        mode: first.name.mode,
-        old,
-        new,
-        spare: None,
-        lease,
-        engine_wait: refit.shared.options.engine_wait,
-        kept,
-        remake: None,
-    };
-    let defaults = RecreateOptions::default();
-    let watch = Watch { settle: defaults.settle, health_timeout: defaults.health_timeout };
-    let mut repair = Repair { call, on_phase, swap, watch };
-    match repair.perform(&standing, decision, clock).await {
-        Ok(action) => {
-            if let Some(file) = file {
-                file.remove().await;
-            }
-            (action, None)
-        }
+    match done.await {
+        Ok(action) => (action, None),
         Err(error) => (would(decision), Some(error)),
     }
+}
+
+/// What is needed to take the containers of a name into our hand.
+pub(super) struct Taking<'a> {
+    pub(super) refit: &'a Refit,
+    pub(super) call: &'a Call,
+    pub(super) name: &'a str,
+    pub(super) clock: Clock,
+    pub(super) kept: Option<(KeptBody, KeptFile)>,
+    pub(super) on_phase: OnPhase<'a>,
 }
 
 /// What became of a stop that may have been under way.
@@ -103,7 +68,57 @@ enum Stopped {
     Removed,
 }
 
-impl Repair<'_> {
+impl<'a> Repair<'a> {
+    /// Takes the lease over; BUSY when another run is quicker.
+    pub(super) async fn take(taking: Taking<'a>, standing: &Standing) -> Result<Self> {
+        let Taking { refit, call, name, clock, kept, on_phase } = taking;
+        let engine = &refit.shared.engine;
+        let mut lease = Lease::new(engine, name, clock);
+        // The new container's name first: whoever wins it has the run. It is held, since that container is the last to be removed.
+        for named in standing.new.iter().chain(&standing.old) {
+            let taken = lease.take(&named.name).await?;
+            if lease.name().is_none() {
+                lease.hold(state::id(&named.container), taken);
+            }
+        }
+        let Some(first) = standing.new.first().or(standing.old.first()) else {
+            return Err(Code::NotFound.error(format!("nothing is left of a recreation of container {name}")));
+        };
+        let old = match (&standing.holder, standing.old.first()) {
+            (_, Some(old)) => state::id(&old.container).to_owned(),
+            (Some(holder), None) => state::id(holder).to_owned(),
+            (None, None) => first.name.other.clone(),
+        };
+        let new = match (standing.new.first(), &standing.holder) {
+            (Some(new), _) => Some(state::id(&new.container).to_owned()),
+            (None, holder) => holder.as_ref().map(|holder| state::id(holder).to_owned()),
+        };
+        let (kept, file) = kept.map_or((None, None), |(kept, file)| (Some(kept), Some(file)));
+        let kept = kept.filter(|kept| state::id(&kept.old).starts_with(&old));
+        let swap = Swap {
+            engine,
+            name: name.to_owned(),
+            mode: first.name.mode,
+            old,
+            new,
+            spare: None,
+            lease,
+            engine_wait: refit.shared.options.engine_wait,
+            kept,
+            remake: None,
+        };
+        let defaults = RecreateOptions::default();
+        let watch = Watch { settle: defaults.settle, health_timeout: defaults.health_timeout };
+        Ok(Self { call, on_phase, swap, watch, file })
+    }
+
+    /// The work is done: what was kept for it is not needed any more.
+    pub(super) async fn forget(&self) {
+        if let Some(file) = &self.file {
+            file.remove().await;
+        }
+    }
+
     async fn perform(&mut self, standing: &Standing, decision: Decision, clock: Clock) -> Result<RecoveryAction> {
         match decision {
             Decision::Leave | Decision::WaitForRemoval => Ok(RecoveryAction::Foreign),
@@ -122,6 +137,11 @@ impl Repair<'_> {
             Decision::SettleNew => self.settle_or_undo().await,
             Decision::RemoveOld => self.remove_old().await.map(|()| RecoveryAction::RemovedOld),
         }
+    }
+
+    /// Waits for a stop that may be under way, so that an undo finds the container as it will be.
+    pub(super) async fn await_any_stop(&mut self, standing: &Standing, clock: Clock) -> Result<()> {
+        self.await_stop(standing, clock).await.map(|_| ())
     }
 
     /// A stop that the dead run had asked for goes on in the engine; until it has ended, a start would be answered with "is running".
@@ -146,7 +166,7 @@ impl Repair<'_> {
         self.swap.lease.during(call.run(waiting)).await
     }
 
-    async fn undo(&mut self) -> Result<RecoveryAction> {
+    pub(super) async fn undo(&mut self) -> Result<RecoveryAction> {
         (self.on_phase)("rolling_back", 500);
         self.swap.undo().await?;
         Ok(RecoveryAction::Undone)
@@ -199,7 +219,7 @@ impl Repair<'_> {
         }
     }
 
-    async fn start(&mut self) -> Result<()> {
+    pub(super) async fn start(&mut self) -> Result<()> {
         let (engine, old) = (self.swap.engine, self.swap.old.clone());
         let Some(new) = self.swap.new.clone() else { return Ok(()) };
         if let Some(old) = requests::inspect(engine, &old).await?
@@ -212,25 +232,53 @@ impl Repair<'_> {
         self.swap.lease.during(requests::start_when_port_is_free(engine, &new, || true)).await
     }
 
-    /// A container that was just started may be about to fail, in a recovery too.
     async fn settle_or_undo(&mut self) -> Result<RecoveryAction> {
-        (self.on_phase)("waiting", 600);
-        let Some(new) = self.swap.new.clone() else { return Ok(RecoveryAction::Foreign) };
-        let Some(container) = requests::inspect(self.swap.engine, &new).await? else {
-            return self.undo_after(Code::NotFound.error("the new container is gone")).await;
-        };
-        let stands = self.stands(&container);
-        if !stands {
-            let (engine, call) = (self.swap.engine, self.call);
-            match self.swap.lease.during(call.run(settle(engine, &new, self.watch))).await {
-                Ok(_) => {}
-                Err(error) if self.swap.lease.is_lost() || call.interrupt().is_some() => return Err(error),
-                Err(error) => return self.undo_after(error).await,
+        match self.settle().await {
+            Ok(stood) => {
+                self.remove_old().await?;
+                Ok(if stood { RecoveryAction::RemovedOld } else { RecoveryAction::Finished })
             }
+            Err(error) if self.is_final() => Err(error),
+            // Its dependents hold it already: they were recreated with it, which was once all of them had settled.
+            Err(_) if self.is_held(&[]).await? => self.remove_old().await.map(|()| RecoveryAction::Finished),
+            Err(error) => self.undo_after(error).await,
+        }
+    }
+
+    /// Waits until it has settled: a container that was just started may be about to fail, in a recovery too. Whether it had before.
+    pub(super) async fn settle(&mut self) -> Result<bool> {
+        (self.on_phase)("waiting", 600);
+        let Some(new) = self.swap.new.clone() else { return Err(Code::NotFound.error("the new container is not known")) };
+        let container = requests::inspect(self.swap.engine, &new).await?;
+        let container = container.ok_or_else(|| Code::NotFound.error("the new container is gone"))?;
+        let stands = self.stands(&container);
+        if !stands && self.swap.mode.runs() {
+            let (engine, call) = (self.swap.engine, self.call);
+            self.swap.lease.during(call.run(settle(engine, &new, self.watch))).await?;
         }
         self.pause(&new).await?;
-        self.remove_old().await?;
-        Ok(if stands { RecoveryAction::RemovedOld } else { RecoveryAction::Finished })
+        Ok(stands)
+    }
+
+    /// Whether an error ends the recovery, whatever stands.
+    pub(super) fn is_final(&self) -> bool {
+        self.swap.lease.is_lost() || self.call.interrupt().is_some()
+    }
+
+    /// Whether a container that no recovery is for holds the new one by its id.
+    pub(super) async fn is_held(&self, but_by: &[&str]) -> Result<bool> {
+        let Some(new) = &self.swap.new else { return Ok(false) };
+        let (list, _) = requests::list(self.swap.engine).await?;
+        let is_other = |name: &str| TemporaryName::parse(name).is_none() && !but_by.contains(&name);
+        for entry in list.iter().filter(|entry| names::own_name(entry).is_some_and(is_other)) {
+            let Some(id) = entry.get("Id").and_then(Value::as_str) else { continue };
+            if let Some(container) = requests::inspect(self.swap.engine, id).await?
+                && spec::held(&container).any(|held| held == new)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether it has been up for longer than it must.
@@ -259,7 +307,7 @@ impl Repair<'_> {
         }
     }
 
-    async fn remove_old(&mut self) -> Result<()> {
+    pub(super) async fn remove_old(&mut self) -> Result<()> {
         (self.on_phase)("removing", 900);
         match requests::inspect(self.swap.engine, &self.swap.old).await? {
             Some(old) => self.swap.remove_old(&old).await,

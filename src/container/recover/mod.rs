@@ -1,9 +1,10 @@
 //! Repairing what a recreation left that was killed: in this process or another, from the engine's state alone.
 
 mod act;
+mod group;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,6 +16,7 @@ use super::recreate::{KeptBody, KeptFile, OnPhase, await_removal, engine_id, kep
 use super::{requests, state};
 use crate::call::Call;
 use crate::{Code, Error, ErrorDocument, Failure, Operation, Outcome, Progress, Refit, Result};
+use act::Taking;
 use table::{Decision, Named, Standing};
 
 /// How interrupted recreations are repaired.
@@ -116,17 +118,23 @@ type Report<'a> = &'a (dyn Fn(&str, &'static str, u32) + Send + Sync);
 
 async fn recover(refit: &Refit, call: &Call, container: Option<&str>, options: &RecoverOptions, report: Report<'_>) -> Outcome<Recovery> {
     report(container.unwrap_or_default(), "checking", 0);
-    let leftovers = call.run(leftovers(refit, container)).await?;
-    let (count, mut recovery, mut first) = (leftovers.len() as u32, Recovery::default(), None);
-    for (index, name) in leftovers.into_iter().enumerate() {
+    let groups = call.run(leftovers(refit, container)).await?;
+    let (count, mut recovery, mut first) = (groups.len() as u32, Recovery::default(), None);
+    for (index, names) in groups.into_iter().enumerate() {
         if let Err(error) = call.check() {
             return Err(Failure::with_report(error, recovery));
         }
-        let on_phase = |phase: &'static str, permille: u32| report(&name, phase, (index as u32 * 1000 + permille) / count);
-        let Some(found) = one(refit, call, &name, options, &on_phase).await else { continue };
-        let (found, error) = found;
-        recovery.found.push(found);
-        first = first.or(error);
+        let on_phase = |phase: &'static str, permille: u32| {
+            report(names.first().map_or("", String::as_str), phase, (index as u32 * 1000 + permille) / count);
+        };
+        let found = match names.as_slice() {
+            [name] => one(refit, call, name, options, &on_phase).await.into_iter().collect(),
+            names => group::together(refit, call, names, options, &on_phase).await,
+        };
+        for (found, error) in found {
+            recovery.found.push(found);
+            first = first.or(error);
+        }
     }
     match first {
         None => Ok(recovery),
@@ -134,42 +142,73 @@ async fn recover(refit: &Refit, call: &Call, container: Option<&str>, options: &
     }
 }
 
-/// The names that have something left.
-async fn leftovers(refit: &Refit, container: Option<&str>) -> Result<Vec<String>> {
-    let (all, _) = read(refit).await?;
+/// The names that have something left; those of one run together.
+async fn leftovers(refit: &Refit, container: Option<&str>) -> Result<Vec<Vec<String>>> {
+    let left = read(refit).await?;
     let wanted = container.map(|container| {
         let container = container.trim_start_matches('/');
         TemporaryName::parse(container).map_or_else(|| container.to_owned(), |temporary| temporary.container)
     });
-    Ok(all.into_keys().filter(|name| wanted.as_ref().is_none_or(|wanted| wanted == name)).collect())
+    let mut members = Vec::new();
+    for (name, leftover) in left.by_name {
+        let standing = inspect(refit, &leftover).await?;
+        members.push((name, standing));
+    }
+    let groups = group::groups(&members).into_iter();
+    Ok(groups.filter(|names| wanted.as_ref().is_none_or(|wanted| names.contains(wanted))).collect())
 }
 
-/// Every name that has something left, with ids; and the engine's clock.
-async fn read(refit: &Refit) -> Result<(BTreeMap<String, Leftover>, Clock)> {
+/// What was read from the engine, and from the handle's folder.
+struct Left {
+    /// Every name that has something left.
+    by_name: BTreeMap<String, Leftover>,
+    /// The ids of all containers.
+    ids: HashSet<String>,
+    clock: Clock,
+}
+
+async fn read(refit: &Refit) -> Result<Left> {
     let engine = &refit.shared.engine;
     let (list, now) = requests::list(engine).await?;
     let clock = Clock::at(now);
-    let mut all: BTreeMap<String, Leftover> = BTreeMap::new();
+    let mut by_name: BTreeMap<String, Leftover> = BTreeMap::new();
     let named = |entry: &serde_json::Value| Some((names::own_name(entry)?.to_owned(), entry.get("Id")?.as_str()?.to_owned()));
     let entries: Vec<(String, String)> = list.iter().filter_map(named).collect();
     for (name, id) in &entries {
         if let Some(temporary) = TemporaryName::parse(name) {
-            all.entry(temporary.container.clone()).or_default().temporary.push((id.clone(), temporary));
+            by_name.entry(temporary.container.clone()).or_default().temporary.push((id.clone(), temporary));
         }
     }
     if let Some(state_dir) = &refit.shared.options.state_dir {
         for (body, file) in kept(state_dir, &engine_id(engine).await?).await? {
             let name = body.container.clone();
-            all.entry(name).or_default().kept = Some((body, file));
+            by_name.entry(name).or_default().kept = Some((body, file));
         }
     }
+    let ids = entries.iter().map(|(_, id)| id.clone()).collect();
     for (name, id) in entries {
-        if let Some(leftover) = all.get_mut(&name) {
+        if let Some(leftover) = by_name.get_mut(&name) {
             leftover.holder = Some(id);
         }
     }
-    Ok((all, clock))
+    Ok(Left { by_name, ids, clock })
 }
+
+impl Leftover {
+    fn is_live(&self, clock: Clock) -> bool {
+        self.temporary.iter().any(|(_, temporary)| temporary.is_live(clock.now()))
+    }
+}
+
+/// What is told of a name, with the error as the call's.
+fn found(name: &str, situation: &str, action: RecoveryAction, error: Option<Error>) -> (Recovered, Option<Error>) {
+    let error = error.map(|error| error.with_container(name));
+    let document = error.as_ref().map(Error::document);
+    (Recovered { container: name.to_owned(), situation: situation.to_owned(), action, error: document }, error)
+}
+
+const IN_HAND: &str = "this process works on it";
+const LIVE: &str = "a recreation is at work on it, or was until a moment ago";
 
 /// Repairs one name; `None` when nothing was left after all.
 async fn one(
@@ -179,54 +218,52 @@ async fn one(
     options: &RecoverOptions,
     on_phase: OnPhase<'_>,
 ) -> Option<(Recovered, Option<Error>)> {
-    let found = |situation: &str, action, error: Option<Error>| {
-        let error = error.map(|error| error.with_container(name));
-        let document = error.as_ref().map(Error::document);
-        (Recovered { container: name.to_owned(), situation: situation.to_owned(), action, error: document }, error)
-    };
+    let found = |situation: &str, action, error: Option<Error>| Some(found(name, situation, action, error));
     let Some(in_hand) = InHand::take(&refit.shared.engine.endpoint().to_string(), name, "recover") else {
-        return Some(found("this process works on it", RecoveryAction::Busy, None));
+        return found(IN_HAND, RecoveryAction::Busy, None);
     };
     let on_phase = |phase: &'static str, permille: u32| {
         in_hand.phase(phase, permille);
         on_phase(phase, permille);
     };
     loop {
-        let (leftover, clock) = match read(refit).await {
-            Ok((mut all, clock)) => (all.remove(name)?, clock),
-            Err(error) => return Some(found("the engine could not be asked", RecoveryAction::WouldUndo, Some(error))),
+        let (leftover, ids, clock) = match read(refit).await {
+            Ok(mut left) => (left.by_name.remove(name)?, left.ids, left.clock),
+            Err(error) => return found("the engine could not be asked", RecoveryAction::WouldUndo, Some(error)),
         };
-        let is_live = leftover.temporary.iter().any(|(_, temporary)| temporary.is_live(clock.now()));
-        if is_live && !options.force {
-            return Some(found("a recreation is at work on it, or was until a moment ago", RecoveryAction::Busy, None));
+        if leftover.is_live(clock) && !options.force {
+            return found(LIVE, RecoveryAction::Busy, None);
         }
         let standing = match inspect(refit, &leftover).await {
             Ok(standing) => standing,
-            Err(error) => return Some(found("the containers could not be inspected", RecoveryAction::WouldUndo, Some(error))),
+            Err(error) => return found("the containers could not be inspected", RecoveryAction::WouldUndo, Some(error)),
         };
         if leftover.temporary.is_empty() {
             let (kept, file) = leftover.kept?;
             let from_file = act::FromFile { refit, name, clock, kept, file, holder: standing.holder };
             let (situation, action, error) = from_file.act(options.dry_run, &on_phase).await?;
-            return Some(found(situation, action, error));
+            return found(situation, action, error);
         }
-        let (situation, decision) = table::decide(&standing);
+        let (mut situation, mut decision) = table::decide(&standing);
+        if decision.is_after_the_swap() && standing.is_orphan(&ids) {
+            (situation, decision) = (group::ORPHAN.to_owned(), Decision::Undo);
+        }
         if decision == Decision::WaitForRemoval && !options.dry_run {
             let holder = standing.holder.as_ref().map(state::id).unwrap_or_default();
             match call.run(await_removal(&refit.shared.engine, holder)).await {
                 Ok(()) => continue,
-                Err(error) => return Some(found(&situation, RecoveryAction::WouldFinish, Some(error))),
+                Err(error) => return found(&situation, RecoveryAction::WouldFinish, Some(error)),
             }
         }
         if options.dry_run || decision == Decision::Leave {
-            return Some(found(&situation, act::would(decision), None));
+            return found(&situation, act::would(decision), None);
         }
-        let kept = leftover.kept;
-        let (action, error) = act::act(refit, call, name, clock, standing, decision, kept, &on_phase).await;
+        let taking = Taking { refit, call, name, clock, kept: leftover.kept, on_phase: &on_phase };
+        let (action, error) = act::act(taking, &standing, decision).await;
         if error.as_ref().is_some_and(|error| error.code() == Code::Busy) {
-            return Some(found(&situation, RecoveryAction::Busy, None));
+            return found(&situation, RecoveryAction::Busy, None);
         }
-        return Some(found(&situation, action, error));
+        return found(&situation, action, error);
     }
 }
 

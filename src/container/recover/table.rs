@@ -1,9 +1,11 @@
 //! What an interrupted recreation left, and what is to be done about it: decided from names, ids and states alone.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::container::names::{Mode, TemporaryName};
-use crate::container::state;
+use crate::container::{spec, state};
 
 /// A container under a temporary name.
 #[derive(Debug, Clone)]
@@ -45,6 +47,33 @@ pub(super) enum Decision {
     SettleNew,
     /// The new container has the name and is not to run.
     RemoveOld,
+}
+
+impl Standing {
+    /// The container that is to have the name, or has it.
+    pub(super) fn successor(&self) -> Option<&Value> {
+        let holder = || if self.old.is_empty() { None } else { self.holder.as_ref() };
+        self.new.first().map(|new| &new.container).or_else(holder)
+    }
+
+    /// The container that had the name.
+    fn predecessor(&self) -> Option<&Value> {
+        self.old.first().map(|old| &old.container).or(self.holder.as_ref())
+    }
+
+    /// Whether the successor is to hold a container that is gone, since the recreation of that one was undone.
+    pub(super) fn is_orphan(&self, ids: &HashSet<String>) -> bool {
+        // What is held by a name, or by the beginning of an id, was not made to hold a new container.
+        let holds_gone = |container: &Value| spec::held(container).any(|id| id.len() == 64 && !ids.contains(id));
+        self.successor().is_some_and(holds_gone) && !self.predecessor().is_some_and(holds_gone)
+    }
+}
+
+impl Decision {
+    /// The new container has the name.
+    pub(super) fn is_after_the_swap(self) -> bool {
+        matches!(self, Self::StartNew | Self::SettleNew | Self::RemoveOld)
+    }
 }
 
 /// Decides, and says in words what was found.

@@ -12,7 +12,7 @@ use crate::{Code, Error, Result};
 
 impl Run<'_> {
     /// Steps 1 and 2: the new container under its temporary name, with all its networks.
-    pub(super) async fn create(&mut self, spec: &Spec) -> Result<(String, TemporaryName)> {
+    pub(super) async fn create(&mut self, spec: &Spec) -> Result<String> {
         (self.on_phase)("creating", 100);
         self.call.check()?;
         let name = self.swap.new_name();
@@ -26,7 +26,7 @@ impl Run<'_> {
         };
         self.swap.new = Some(new.clone());
         self.report.new_id = Some(new.clone());
-        self.swap.lease.hold(&new, name.clone());
+        self.swap.lease.hold(&new, name);
         for warning in warnings {
             self.warn("engine", warning);
         }
@@ -34,7 +34,7 @@ impl Run<'_> {
         prepare::check_leftovers(&list, &self.swap.name, Some(&new), now)?;
         self.next("creating", 150).await?;
         requests::join_networks(self.engine, &new, &spec.disconnects, &spec.connects).await?;
-        Ok((new, name))
+        Ok(new)
     }
 
     fn create_error(&self, error: Error) -> Error {

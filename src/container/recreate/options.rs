@@ -35,14 +35,14 @@ pub struct RecreateOptions {
     pub backup_volumes: Option<PathBuf>,
 }
 
-/// Commands, each as its arguments, that run in the container.
+/// Commands, each as its arguments, that run in the container one after another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Hooks {
     /// In the old container before it is stopped, when it runs; a failure ends the recreation with nothing changed.
-    pub before: Vec<String>,
+    pub before: Vec<Vec<String>>,
     /// In the new container once it is settled, when it runs; a failure puts the old one back.
-    pub after: Vec<String>,
+    pub after: Vec<Vec<String>>,
 }
 
 impl Default for RecreateOptions {

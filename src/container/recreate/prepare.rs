@@ -1,48 +1,71 @@
 //! Step 0: everything that is read, and every refusal, before anything is changed.
 
+use std::sync::Arc;
+
 use futures_util::future;
 use serde_json::Value;
 
 use super::RecreateOptions;
 use crate::container::lease::Clock;
 use crate::container::names::{self, TemporaryName};
-use crate::container::spec::{self, EngineFacts, Subject, Surroundings};
+use crate::container::spec::{self, Allowed, EngineFacts, Subject, Surroundings};
 use crate::container::{requests, state};
 use crate::engine::{Engine, escape};
 use crate::{Code, Error, Result};
 
-/// What the caller knows already and the engine may not tell any more.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Given {
-    /// The inspect of the old image, read before a pull: some stores forget an image that has lost its tag.
-    pub(crate) old_image: Option<Value>,
-    /// Ids that were replaced before, old and new: a dependent holds its provider by id.
-    pub(crate) replaced: Vec<(String, String)>,
+/// What stands on the engine, read once.
+#[derive(Debug, Clone)]
+pub(crate) struct Look {
+    list: Vec<Value>,
+    /// The engine's clock, as it was read with it.
+    clock: Clock,
+    facts: EngineFacts,
+    around: Arc<Surroundings>,
 }
 
 /// A container that may be recreated, and all that is known for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
-    /// Its inspect; the ids of replaced providers are the new ones.
+    /// Its inspect.
     pub(crate) container: Value,
+    /// Of a dependent: its inspect as if it held the new container, once that is made.
+    followed: Option<Value>,
     pub(crate) old_image: Value,
     /// `None` while the reference names no local image.
     pub(crate) new_image: Option<Value>,
     pub(crate) facts: EngineFacts,
-    pub(crate) around: Surroundings,
+    pub(crate) around: Arc<Surroundings>,
     /// The engine's clock, as it was read last.
     pub(crate) clock: Clock,
+    /// Those that hold it by its id and are recreated with it, in their order.
+    pub(crate) dependents: Vec<Prepared>,
 }
 
 impl Prepared {
     pub(crate) fn subject(&self) -> Subject<'_> {
         Subject {
-            container: &self.container,
+            container: self.followed.as_ref().unwrap_or(&self.container),
             old_image: &self.old_image,
             new_image: self.new_image.as_ref(),
             facts: &self.facts,
             around: &self.around,
         }
+    }
+
+    /// As it stands, without the new container that it is to hold.
+    pub(crate) fn subject_before(&self) -> Subject<'_> {
+        Subject { container: &self.container, ..self.subject() }
+    }
+
+    /// Of a dependent: it is to hold this container, just made, in place of that one.
+    pub(crate) fn follow(&mut self, old: &str, new: &Value) {
+        self.followed = Some(spec::follow(self.followed.as_ref().unwrap_or(&self.container), old, state::id(new)));
+        Arc::make_mut(&mut self.around).containers.push(new.clone());
+    }
+
+    /// The first whose new image is not local.
+    pub(crate) fn without_image(&self) -> Option<&Self> {
+        std::iter::once(self).chain(&self.dependents).find(|prepared| prepared.new_image.is_none())
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -94,45 +117,59 @@ fn leftover(other: &TemporaryName, now: i64) -> Error {
     error.with_container(container.clone())
 }
 
-/// Reads everything and finds every refusal that can be found without a change. A missing new image is none: it may be pulled later.
-pub(crate) async fn preflight(engine: &Engine, container: &Value, options: &RecreateOptions, given: &Given) -> Result<Prepared> {
-    let name = state::name(container).to_owned();
-    prepare(engine, container, options, given).await.map_err(|error| error.with_container(name))
-}
-
-async fn prepare(engine: &Engine, container: &Value, options: &RecreateOptions, given: &Given) -> Result<Prepared> {
-    options.check()?;
+/// Everything that a preflight needs to know of the engine.
+pub(crate) async fn look(engine: &Engine) -> Result<Look> {
     let (list, now) = requests::list(engine).await?;
     let clock = Clock::at(now);
-    check_leftovers(&list, state::name(container), None, now)?;
-    let old_image = match &given.old_image {
-        Some(image) => image.clone(),
-        None => old_image(engine, container).await?,
-    };
-    let container = given.replaced.iter().fold(container.clone(), |container, (old, new)| spec::follow(&container, old, new));
-    let prepared = Prepared {
-        new_image: image(engine, reference(&container)).await?,
-        old_image,
-        facts: facts(engine).await?,
-        around: surroundings(engine, &list).await?,
-        container,
-        clock,
-    };
-    prepared.subject().refuse(options.allowed())?;
-    unbuilt(&prepared)?;
+    let around = Arc::new(surroundings(engine, &list).await?);
+    Ok(Look { list, clock, facts: facts(engine).await?, around })
+}
+
+/// Finds every refusal that can be found without a change. A missing new image is none: it may be pulled later. The old image is handed
+/// in by who has read it before a pull: some stores forget an image that has lost its tag.
+pub(crate) async fn preflight(
+    engine: &Engine,
+    look: &Look,
+    container: &Value,
+    options: &RecreateOptions,
+    old_image: Option<&Value>,
+) -> Result<Prepared> {
+    let name = state::name(container);
+    let mut prepared = prepare(engine, look, container, options.allowed(), old_image).await.map_err(|error| error.with_container(name))?;
+    for dependent in spec::dependents(container, &look.around.containers) {
+        if state::is_auto_remove(container) {
+            let message =
+                format!("cannot recreate container {name}: {dependent}, which could not be put back, since it was started with --rm");
+            return Err(Code::Conflict.error(message).with_container(name));
+        }
+        let Some(container) = look.around.containers.iter().find(|other| state::id(other) == dependent.id) else { continue };
+        let allowed = Allowed { auto_remove: false, ..options.allowed() };
+        let with = |error: Error| {
+            let (code, message) = (error.code(), format!("cannot recreate container {name}: {dependent}, and: {}", error.message()));
+            error.into_cause_of(code, message).with_container(name)
+        };
+        prepared.dependents.push(prepare(engine, look, container, allowed, None).await.map_err(with)?);
+    }
     Ok(prepared)
 }
 
-/// What no option allows yet.
-fn unbuilt(prepared: &Prepared) -> Result<()> {
-    match spec::dependents(&prepared.container, &prepared.around.containers).first() {
-        Some(dependent) => Err(Code::Conflict.error(format!(
-            "cannot recreate container {}: {dependent}, and recreate_dependents is not in this version: remove those first, and create them \
-             again afterwards",
-            prepared.name()
-        ))),
-        None => Ok(()),
-    }
+async fn prepare(engine: &Engine, look: &Look, container: &Value, allowed: Allowed, old: Option<&Value>) -> Result<Prepared> {
+    check_leftovers(&look.list, state::name(container), None, look.clock.now())?;
+    let prepared = Prepared {
+        new_image: image(engine, reference(container)).await?,
+        old_image: match old {
+            Some(image) => image.clone(),
+            None => old_image(engine, container).await?,
+        },
+        facts: look.facts.clone(),
+        around: Arc::clone(&look.around),
+        container: container.clone(),
+        followed: None,
+        clock: look.clock,
+        dependents: Vec::new(),
+    };
+    prepared.subject().refuse(allowed)?;
+    Ok(prepared)
 }
 
 async fn old_image(engine: &Engine, container: &Value) -> Result<Value> {

@@ -21,7 +21,7 @@ pub enum RecreationResult {
     Refused,
     /// It failed, and the old one was never stopped.
     Failed,
-    /// One before it failed.
+    /// One before it failed; or its successor was not made before something failed.
     NotAttempted,
 }
 
@@ -52,8 +52,8 @@ pub struct Recreation {
     pub changes: Vec<Change>,
     /// What the caller should know.
     pub warnings: Vec<Warning>,
-    /// Those that held the container by its id, when they were recreated too.
-    pub dependents: Vec<DependentRecreation>,
+    /// Those that held the container by its id, when they were recreated with it: all of them or none.
+    pub dependents: Vec<Recreation>,
     /// Files that were added or changed outside of volumes, which are not kept.
     pub writable_layer_changes: Option<u64>,
     /// The old container could not be removed and stands beside the new one: `container_recover`.
@@ -64,17 +64,4 @@ pub struct Recreation {
     pub error: Option<ErrorDocument>,
     /// How long it took.
     pub elapsed_ms: u64,
-}
-
-/// The recreation of a container that held another by its id.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(rename = "dependent_recreation")]
-#[non_exhaustive]
-pub struct DependentRecreation {
-    /// Its name.
-    pub container: String,
-    /// What became of it.
-    pub result: RecreationResult,
-    /// Why it failed.
-    pub error: Option<ErrorDocument>,
 }

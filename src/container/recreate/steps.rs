@@ -10,7 +10,7 @@ use super::undo::Swap;
 use super::{RecreateOptions, Recreation, hook};
 use crate::call::Call;
 use crate::container::lease::Lease;
-use crate::container::names::{Mode, TemporaryName};
+use crate::container::names::Mode;
 use crate::container::spec::{self, Warning};
 use crate::container::{requests, state};
 use crate::engine::Engine;
@@ -35,7 +35,7 @@ pub(crate) type OnPhase<'a> = &'a (dyn Fn(&'static str, u32) + Send + Sync);
 pub(super) struct Run<'a> {
     pub(super) engine: &'a Engine,
     pub(super) call: &'a Call,
-    pub(super) prepared: &'a Prepared,
+    pub(super) prepared: Prepared,
     pub(super) options: &'a RecreateOptions,
     pub(super) on_phase: OnPhase<'a>,
     pub(super) swap: Swap<'a>,
@@ -46,6 +46,10 @@ pub(super) struct Run<'a> {
     pub(super) kept_file: Option<KeptFile>,
     /// The old container's inspect after its stop.
     pub(super) stopped: Option<Value>,
+    /// It holds another one that was replaced just before, and may have ended with that.
+    is_dependent: bool,
+    /// A swarm's network tells more once the old one has stopped.
+    is_on_overlay: bool,
     state_dir: Option<&'a std::path::Path>,
 }
 
@@ -53,12 +57,13 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         refit: &'a Refit,
         call: &'a Call,
-        prepared: &'a Prepared,
+        prepared: Prepared,
         options: &'a RecreateOptions,
         on_phase: OnPhase<'a>,
-        report: Recreation,
+        is_dependent: bool,
     ) -> Self {
         let engine = &refit.shared.engine;
+        let report = Recreation::begun(&prepared);
         let swap = Swap {
             engine,
             name: prepared.name().to_owned(),
@@ -83,33 +88,46 @@ impl<'a> Run<'a> {
             tag_moved: false,
             kept_file: None,
             stopped: None,
+            is_dependent,
+            is_on_overlay: false,
             state_dir: refit.shared.options.state_dir.as_deref(),
         }
     }
 
-    /// Steps 1 to 9. An error leaves the containers as [`Self::stage`] says.
-    pub(super) async fn replace(&mut self) -> Result<()> {
+    /// Steps 1 to 3: the new container stands whole beside the old one, of which nothing was touched.
+    pub(super) async fn make(&mut self) -> Result<()> {
         let spec = self.prepared.subject().spec()?;
+        self.is_on_overlay = spec.overlay;
         self.report.warnings.extend(spec.warnings.iter().cloned());
         for loss in &spec.lossy {
             self.warn("lossy", loss.clone());
         }
         self.count_layer_changes().await;
-        let (new, new_name) = self.create(&spec).await?;
+        let new = self.create(&spec).await?;
         self.verify(&new).await?;
         self.keep(&new).await?;
         if state::is_auto_remove(&self.prepared.container) && self.swap.mode.runs() {
             self.create_spare(&new).await?;
         }
-        if self.swap.mode == Mode::Running && !self.options.hooks.before.is_empty() {
-            (self.on_phase)("hook", 250);
-            self.hook(&self.swap.old.clone(), &self.options.hooks.before).await?;
+        Ok(())
+    }
+
+    /// What the caller wants done in the old container first.
+    pub(super) async fn hooks_before(&mut self) -> Result<()> {
+        if self.swap.mode != Mode::Running {
+            return Ok(());
         }
+        self.hooks(&self.swap.old.clone(), 250, &self.options.hooks.before).await
+    }
+
+    /// Steps 4 to 9. An error leaves the containers as [`Self::stage`] says.
+    pub(super) async fn exchange(&mut self) -> Result<()> {
+        let Some(new) = self.swap.new.clone() else { return Ok(()) };
         let stopped = self.stop().await?;
-        if spec.overlay {
+        if self.is_on_overlay {
             self.join_overlays(&new, &stopped).await?;
         }
-        self.exchange_names(&new, &new_name).await?;
+        self.exchange_names(&new).await?;
         if self.swap.mode.runs() {
             self.start(&new, &stopped).await?;
         }
@@ -167,7 +185,7 @@ impl<'a> Run<'a> {
             mode: self.swap.mode,
             old: self.prepared.container.clone(),
             new_id: new.to_owned(),
-            spec: self.prepared.subject().spec_from_old_image()?,
+            spec: self.prepared.subject_before().spec_from_old_image()?,
         };
         if let Some(state_dir) = self.state_dir {
             self.kept_file = Some(kept.write(state_dir).await?);
@@ -177,14 +195,19 @@ impl<'a> Run<'a> {
     }
 
     /// The old container, which must still be what this run took it for.
-    async fn old_unchanged(&self) -> Result<Value> {
+    pub(super) async fn old_unchanged(&self) -> Result<Value> {
+        let old = self.old_in_place().await?;
+        if state::mode(&old) != self.swap.mode || state::is_going(&old) {
+            return Err(self.conflict(&format!("became {}", state::status(&old))));
+        }
+        Ok(old)
+    }
+
+    async fn old_in_place(&self) -> Result<Value> {
         let old = requests::inspect(self.engine, &self.swap.old).await?;
         let old = old.ok_or_else(|| Code::NotFound.error(format!("container {} was removed meanwhile", self.swap.name)))?;
         if state::name(&old) != self.swap.name {
             return Err(self.conflict("was renamed"));
-        }
-        if state::mode(&old) != self.swap.mode || state::is_going(&old) {
-            return Err(self.conflict(&format!("became {}", state::status(&old))));
         }
         Ok(old)
     }
@@ -192,7 +215,8 @@ impl<'a> Run<'a> {
     /// Step 4: the old container, stopped. What had not run is only looked at.
     async fn stop(&mut self) -> Result<Value> {
         self.next("stopping", 300).await?;
-        let old = self.old_unchanged().await?;
+        // Processes end with the one whose namespace they share.
+        let old = if self.is_dependent { self.old_in_place().await? } else { self.old_unchanged().await? };
         self.call.check()?;
         self.stage = Stage::Swapping;
         if !self.swap.mode.runs() {
@@ -232,11 +256,11 @@ impl<'a> Run<'a> {
     }
 
     /// Steps 5 and 6. The second rename goes by the name: whoever has taken the lease over has renamed it.
-    async fn exchange_names(&mut self, new: &str, created_as: &TemporaryName) -> Result<()> {
+    async fn exchange_names(&mut self, new: &str) -> Result<()> {
         self.next("renaming", 450).await?;
         let old_name = self.swap.old_name(new);
         requests::rename(self.engine, &self.swap.old, &old_name.to_string()).await?;
-        let new_name = self.swap.lease.name().unwrap_or(created_as).to_string();
+        let new_name = self.swap.lease.name().map_or_else(|| new.to_owned(), ToString::to_string);
         self.call.check()?;
         requests::rename(self.engine, &new_name, &self.swap.name).await?;
         self.swap.lease.hold(&self.swap.old, old_name);
@@ -258,9 +282,8 @@ impl<'a> Run<'a> {
         (self.on_phase)("waiting", 600);
         let watch = Watch { settle: self.options.settle, health_timeout: self.options.health_timeout };
         let settled = self.swap.lease.during(call.run(settle::settle(self.engine, new, watch))).await?;
-        if !self.options.hooks.after.is_empty() && state::is_running(&settled) {
-            (self.on_phase)("hook", 850);
-            self.hook(new, &self.options.hooks.after).await?;
+        if state::is_running(&settled) {
+            self.hooks(new, 850, &self.options.hooks.after).await?;
         }
         if self.swap.mode == Mode::Paused && state::is_running(&settled) {
             self.next("pausing", 880).await?;
@@ -269,9 +292,22 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn hook(&mut self, container: &str, command: &[String]) -> Result<()> {
+    async fn hooks(&mut self, container: &str, permille: u32, commands: &[Vec<String>]) -> Result<()> {
         let (engine, call) = (self.engine, self.call);
-        self.swap.lease.during(call.run(hook::run(engine, container, command))).await
+        for command in commands {
+            (self.on_phase)("hook", permille);
+            self.swap.lease.during(call.run(hook::run(engine, container, command))).await?;
+        }
+        Ok(())
+    }
+
+    /// Before step 10: nobody has started what was stopped when the run began.
+    pub(super) async fn may_finish(&self) -> Result<()> {
+        match requests::inspect(self.engine, &self.swap.old).await {
+            Ok(Some(old)) if state::is_running(&old) && !self.swap.mode.runs() => Err(self.conflict("was started by somebody")),
+            // What cannot be asked is told by the removal.
+            _ => Ok(()),
+        }
     }
 
     /// Step 10. What stays of the old container is told, and fails the run only when it runs.
@@ -282,18 +318,14 @@ impl<'a> Run<'a> {
             Ok(Some(old)) => old,
             Err(error) => return self.left(error),
         };
-        let runs = state::is_running(&old);
-        if runs && !self.swap.mode.runs() {
-            return Err(self.conflict("was started by somebody"));
-        }
         match self.swap.remove_old(&old).await {
             Ok(()) => Ok(()),
-            Err(error) if runs || self.swap.lease.is_lost() => Err(error),
+            Err(error) if state::is_running(&old) || self.swap.lease.is_lost() => Err(error),
             Err(error) => self.left(error),
         }
     }
 
-    fn left(&mut self, error: Error) -> Result<()> {
+    pub(super) fn left(&mut self, error: Error) -> Result<()> {
         if self.swap.lease.is_lost() {
             return Err(error);
         }

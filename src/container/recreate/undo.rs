@@ -8,7 +8,7 @@ use super::body_kept::KeptBody;
 use super::stop;
 use crate::container::lease::Lease;
 use crate::container::names::{Mode, Role, TemporaryName, short};
-use crate::container::{requests, state};
+use crate::container::{requests, spec, state};
 use crate::engine::Engine;
 use crate::{Code, Error, Result};
 
@@ -215,7 +215,8 @@ impl Swap<'_> {
             return Ok(());
         }
         let mut paused = state::is_paused(old);
-        if !state::is_running(old) {
+        let runs = state::is_running(old) && !self.leave_stale_namespaces(old).await?;
+        if !runs {
             self.lease.ensure().await?;
             let start = requests::start_when_port_is_free(self.engine, state::id(old), || true);
             self.lease.during(start).await?;
@@ -225,6 +226,23 @@ impl Swap<'_> {
             requests::pause(self.engine, state::id(old)).await?;
         }
         Ok(())
+    }
+
+    /// One that has run since before its provider was started again shares a namespace that nobody else is in any more: it is stopped, so
+    /// that it can join again. Whether it was.
+    async fn leave_stale_namespaces(&mut self, old: &Value) -> Result<bool> {
+        for (_, provider) in spec::providers(old) {
+            let Some(provider) = requests::inspect(self.engine, provider).await? else { continue };
+            if state::started_at(&provider) > state::started_at(old) {
+                self.lease.ensure().await?;
+                let stopped = self.lease.during(async { Ok(stop::stop(self.engine, old, None).await) }).await?;
+                return match stopped {
+                    Ok(()) => Ok(true),
+                    Err(stop::Unstopped::Runs(error) | stop::Unstopped::Exited(error)) => Err(error),
+                };
+            }
+        }
+        Ok(false)
     }
 
     /// Removes the new container, and a spare, when the old one has not been stopped.

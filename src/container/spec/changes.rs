@@ -71,7 +71,7 @@ pub(crate) fn changes(old: &Value, new: &Value, old_image: &Value, new_image: &V
         changes.push(Change { field, before, after, because });
     }
     for (field, before, after) in differing("HostConfig", &old["HostConfig"], &new["HostConfig"]) {
-        let because = because_of_host_config(field.strip_prefix("HostConfig.").unwrap_or_default()).into();
+        let because = because_of_host_config(field.strip_prefix("HostConfig.").unwrap_or_default(), &before).into();
         changes.push(Change { field, before, after, because });
     }
     changes.extend(mounts(old, new));
@@ -111,16 +111,19 @@ fn because_of_config(key: &str, old: &Value, old_image: &Value, new_image: &Valu
     because.into()
 }
 
-fn because_of_host_config(key: &str) -> &'static str {
+fn because_of_host_config(key: &str, before: &Value) -> &'static str {
+    let is_provided = before.as_str().is_some_and(|mode| mode.starts_with("container:"));
     match key {
+        "NetworkMode" | "PidMode" | "IpcMode" if is_provided => "the provider was recreated too",
         "Mounts" | "Binds" => "anonymous volumes are attached again by their names",
-        "VolumesFrom" => "a container that volumes were taken from is gone or has other volumes now: the old ones are attached directly",
+        "VolumesFrom" => {
+            "a container that volumes were taken from was recreated too, or is gone or has other volumes now: the old ones stay attached"
+        }
         "Links" => "links are said without the container's own name",
         "NetworkMode" => "the network is named by its name or its whole id",
         "MaskedPaths" => "an older engine's default gives way to this one's",
         "Sysctls" => "settings of the first interface belong to its network",
         "KernelMemory" => "this engine has no limit of kernel memory",
-        "PidMode" | "IpcMode" => "the provider was recreated too",
         _ => "the engine shows it in another form",
     }
 }

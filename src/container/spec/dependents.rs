@@ -111,6 +111,12 @@ fn holds(container: &Value, held: &Value, containers: &[Value]) -> Vec<Hold> {
     modes.chain(link).chain(volumes).collect()
 }
 
+/// The ids, or names, of the containers that this one holds.
+pub(crate) fn held(container: &Value) -> impl Iterator<Item = &str> {
+    let sources = list(&container["HostConfig"], "VolumesFrom").iter().filter_map(Value::as_str).map(source);
+    providers(container).map(|(_, id)| id).chain(sources)
+}
+
 /// A dependent's inspect as if it had been made for the replacement: the id of the old container mapped to the new one's.
 pub(crate) fn follow(dependent: &Value, old_id: &str, new_id: &str) -> Value {
     let mut followed = dependent.clone();

@@ -93,7 +93,7 @@ pub(super) fn expose_published(config: &mut Map<String, Value>, container: &Valu
 }
 
 /// The containers whose namespaces this one uses, by the field that says so.
-pub(super) fn providers(container: &Value) -> impl Iterator<Item = (&'static str, &str)> {
+pub(crate) fn providers(container: &Value) -> impl Iterator<Item = (&'static str, &str)> {
     ["NetworkMode", "PidMode", "IpcMode"]
         .into_iter()
         .filter_map(|field| text(&container["HostConfig"], field).strip_prefix("container:").map(|id| (field, id)))

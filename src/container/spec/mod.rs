@@ -27,8 +27,9 @@ use serde_json::{Value, json};
 
 pub use self::changes::{Change, ImageChange};
 pub(crate) use self::changes::{changes, image_changes};
-pub(crate) use self::dependents::{dependents, follow};
+pub(crate) use self::dependents::{dependents, follow, held};
 pub(crate) use self::equality::verify;
+pub(crate) use self::host_config::providers;
 pub(crate) use self::managed::own_container;
 use self::networks::Network;
 pub(crate) use self::plan_warnings::{disk_warning, plan_warnings};

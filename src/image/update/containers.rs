@@ -7,7 +7,7 @@ use super::plan::Turn;
 use super::report::ContainerUpdate;
 use super::{OnFailure, UpdateOptions};
 use crate::call::Call;
-use crate::container::recreate::{self, Given};
+use crate::container::recreate;
 use crate::{Error, Progress, Refit};
 
 /// Thousandths of an update at which its containers begin: the download is the other half.
@@ -24,33 +24,37 @@ pub(super) async fn take_turns(refit: &Refit, call: &Call, turns: &[Turn], optio
     let at_once = options.max_concurrency.unwrap_or(refit.shared.options.max_concurrency).max(1);
     let mut done: Vec<(usize, ContainerUpdate)> = Vec::new();
     let mut errors = Vec::new();
-    let mut replaced: Vec<(String, String)> = Vec::new();
     let mut running = FuturesUnordered::new();
-    let mut next = 0;
+    let (mut next, mut alone) = (0, false);
     loop {
         let goes_on = call.interrupt().is_none() && (errors.is_empty() || options.on_failure == OnFailure::Continue);
         let order_in_hand = running.is_empty() || next == 0 || turns.get(next).is_some_and(|turn| turn.order == turns[next - 1].order);
-        // A new container image is proved by the first one alone.
-        let room = if done.is_empty() { 1 } else { at_once };
+        // A new image is proved by the first container alone.
+        let room = if done.is_empty() || alone || turns.get(next).is_some_and(|turn| turn.alone) { 1 } else { at_once };
         if goes_on && next < turns.len() && running.len() < room && order_in_hand {
-            let already = replaced.iter().any(|(old, _)| *old == turns[next].id);
-            if !already {
-                running.push(turn(refit, call, turns, next, options, replaced.clone()));
+            // One that was recreated with the container that it holds has had its turn.
+            if !done.iter().any(|(index, _)| *index == next) {
+                alone = turns[next].alone;
+                running.push(turn(refit, call, turns, next, options));
             }
             next += 1;
             continue;
         }
         let Some((index, update, error)) = running.next().await else { break };
-        if let ContainerUpdate::Recreation(recreation) = &update
-            && update.has_moved()
-            && let Some(new) = &recreation.new_id
-        {
-            replaced.push((recreation.old_id.clone(), new.clone()));
+        if let ContainerUpdate::Recreation(recreation) = &update {
+            for dependent in &recreation.dependents {
+                let index = turns.iter().position(|turn| turn.id == dependent.old_id);
+                done.extend(index.map(|index| (index, ContainerUpdate::Recreation(Box::new(dependent.clone())))));
+            }
         }
         errors.extend(error);
         done.push((index, update));
     }
-    done.extend((next..turns.len()).map(|index| (index, ContainerUpdate::not_attempted(&turns[index].name))));
+    for (index, turn) in turns.iter().enumerate().skip(next) {
+        if !done.iter().any(|(had, _)| *had == index) {
+            done.push((index, ContainerUpdate::not_attempted(&turn.name)));
+        }
+    }
     done.sort_by_key(|(index, _)| *index);
     if next < turns.len()
         && let Some(interrupt) = call.interrupt()
@@ -66,7 +70,6 @@ async fn turn(
     turns: &[Turn],
     index: usize,
     options: &UpdateOptions,
-    replaced: Vec<(String, String)>,
 ) -> (usize, ContainerUpdate, Option<Error>) {
     let turn = &turns[index];
     let (step, steps) = (index as u32 + 1, turns.len() as u32);
@@ -76,8 +79,7 @@ async fn turn(
         let whole = (BEGIN + share * index as u32 + share * permille.min(1000) / 1000).min(999);
         call.report(Progress { step, steps, ..Progress::whole("update", turn.name.as_str(), phase, whole) });
     };
-    let given = Given { replaced, ..turn.given.clone() };
-    match recreate::recreate(refit, call, &turn.id, &options.recreate, &given, &report).await {
+    match recreate::recreate(refit, call, &turn.id, &options.recreate, Some(&turn.old_image), &report).await {
         Ok(recreation) => (index, ContainerUpdate::Recreation(Box::new(recreation)), None),
         Err(failure) => match failure.report {
             Some(recreation) => (index, ContainerUpdate::Recreation(Box::new(recreation)), Some(failure.error)),

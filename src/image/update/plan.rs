@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::order::{self, Held};
 use super::{PREVIOUS, UpdateOptions};
 use crate::call::Call;
-use crate::container::recreate::{Given, Prepared, find, preflight};
+use crate::container::recreate::{self, Prepared, find, preflight};
 use crate::container::{ContainersOptions, ImageChange, Warning, spec, state};
 use crate::engine::Store;
 use crate::image::inspect::{self, text};
@@ -102,13 +102,17 @@ pub(super) struct Turn {
     pub(super) name: String,
     pub(super) order: u32,
     pub(super) runs: bool,
-    pub(super) given: Given,
+    /// Others are recreated with it, which another turn may be about too.
+    pub(super) alone: bool,
+    /// Its image, which some stores forget once it has lost its tag.
+    pub(super) old_image: Value,
 }
 
 impl Refit {
     /// What an update of this image would do. Nothing is changed or pulled; every refusal of a recreation is found here.
     pub async fn plan_update(&self, image: &str, options: &UpdateOptions) -> Outcome<UpdatePlan> {
         Reference::parse(image).map_err(|error| error.with_image(image))?;
+        options.recreate.check()?;
         let mut check_options = CheckOptions::default();
         check_options.platform.clone_from(&options.platform);
         let check = match self.check_update_in(&Call::default(), image, &check_options).await {
@@ -135,7 +139,8 @@ impl Refit {
         };
         let members = self.image_containers(image, &ContainersOptions::default()).await?.containers;
         let members = chosen(members, options)?;
-        let looked = future::try_join_all(members.iter().map(|member| self.look_at(member, new_comes, options))).await?;
+        let look = recreate::look(&self.shared.engine).await?;
+        let looked = future::try_join_all(members.iter().map(|member| self.look_at(&look, member, new_comes, options))).await?;
         let held: Vec<Held> = looked.iter().map(Look::held).collect();
         for ((member, look), order) in members.iter().zip(&looked).zip(order::of(&held)) {
             plan.containers.push(look.planned(member, order));
@@ -175,7 +180,7 @@ impl Refit {
         Ok(Some(format!("{}:{PREVIOUS}{digits}", Reference::parse(image)?.familiar_name())))
     }
 
-    async fn look_at(&self, member: &ImageContainer, new_comes: bool, options: &UpdateOptions) -> Result<Look> {
+    async fn look_at(&self, around: &recreate::Look, member: &ImageContainer, new_comes: bool, options: &UpdateOptions) -> Result<Look> {
         let moves = member.matched == Match::Reference && (new_comes || member.container.outdated || options.force);
         let mut look = Look { moves, ..Look::default() };
         if !moves {
@@ -183,7 +188,7 @@ impl Refit {
         }
         let engine = &self.shared.engine;
         let prepared = match find(engine, &member.container.id).await {
-            Ok(found) => preflight(engine, &found, &options.recreate, &Given::default()).await,
+            Ok(found) => preflight(engine, around, &found, &options.recreate, None).await,
             Err(error) => Err(error),
         };
         match prepared {
@@ -257,7 +262,8 @@ impl Look {
             name: prepared.name().to_owned(),
             order,
             runs: state::mode(&prepared.container).runs(),
-            given: Given { old_image: Some(prepared.old_image.clone()), replaced: Vec::new() },
+            alone: !prepared.dependents.is_empty(),
+            old_image: prepared.old_image.clone(),
         })
     }
 }

@@ -1,0 +1,163 @@
+//! Recreations of containers that hold one another by their ids belong together: all are finished, or all are undone.
+
+use super::act::{Repair, Taking};
+use super::table::{self, Decision, Standing};
+use super::{IN_HAND, LIVE, RecoverOptions, Recovered, RecoveryAction, found, inspect, read};
+use crate::call::Call;
+use crate::container::in_hand::InHand;
+use crate::container::lease::Clock;
+use crate::container::recreate::OnPhase;
+use crate::container::{spec, state};
+use crate::{Code, Error, Refit, Result};
+
+pub(super) const ORPHAN: &str = "what it was to hold is gone, since the recreation of that was undone";
+const TO_UNDO: &str = "interrupted before it and those that belong to it had all been replaced";
+const TO_FINISH: &str = "interrupted when it and those that belong to it had been replaced";
+
+/// The names that belong together, each after what it holds. A successor names the successor of what its predecessor held.
+pub(super) fn groups(members: &[(String, Standing)]) -> Vec<Vec<String>> {
+    let successor = |at: usize| members[at].1.successor();
+    let holds = |at: usize, other: usize| match (successor(at), successor(other)) {
+        (Some(one), Some(other)) => spec::held(one).any(|id| id == state::id(other)),
+        _ => false,
+    };
+    let mut group_of: Vec<usize> = (0..members.len()).collect();
+    for at in 0..members.len() {
+        for other in 0..members.len() {
+            if at != other && holds(at, other) {
+                let (from, to) = (group_of[at], group_of[other]);
+                group_of.iter_mut().filter(|group| **group == from).for_each(|group| *group = to);
+            }
+        }
+    }
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for at in 0..members.len() {
+        match groups.iter_mut().find(|group| group_of[group[0]] == group_of[at]) {
+            Some(group) => group.push(at),
+            None => groups.push(vec![at]),
+        }
+    }
+    let in_order = |mut group: Vec<usize>| {
+        let mut ordered: Vec<usize> = Vec::new();
+        while !group.is_empty() {
+            // No engine makes a circle; one would be taken as it comes.
+            let free = group.iter().position(|at| !group.iter().any(|other| other != at && holds(*at, *other)));
+            ordered.push(group.remove(free.unwrap_or(0)));
+        }
+        ordered.into_iter().map(|at| members[at].0.clone()).collect()
+    };
+    groups.into_iter().map(in_order).collect()
+}
+
+type Found = Vec<(Recovered, Option<Error>)>;
+
+/// Repairs the names of one run.
+pub(super) async fn together(refit: &Refit, call: &Call, names: &[String], options: &RecoverOptions, on_phase: OnPhase<'_>) -> Found {
+    let all = |situation: &str, action: RecoveryAction, error: Option<Error>| -> Found {
+        names.iter().map(|name| found(name, situation, action, error.clone())).collect()
+    };
+    let engine = refit.shared.engine.endpoint().to_string();
+    let in_hand: Option<Vec<InHand>> = names.iter().map(|name| InHand::take(&engine, name, "recover")).collect();
+    if in_hand.is_none() {
+        return all(IN_HAND, RecoveryAction::Busy, None);
+    }
+    let mut left = match read(refit).await {
+        Ok(left) => left,
+        Err(error) => return all("the engine could not be asked", RecoveryAction::WouldUndo, Some(error)),
+    };
+    let clock = left.clock;
+    let leftovers: Vec<_> = names.iter().filter_map(|name| Some((name, left.by_name.remove(name)?))).collect();
+    if leftovers.iter().any(|(_, leftover)| leftover.is_live(clock)) && !options.force {
+        return all(LIVE, RecoveryAction::Busy, None);
+    }
+    let mut members = Vec::new();
+    for (name, leftover) in leftovers {
+        let standing = match inspect(refit, &leftover).await {
+            Ok(standing) => standing,
+            Err(error) => return all("the containers could not be inspected", RecoveryAction::WouldUndo, Some(error)),
+        };
+        let (situation, decision) = table::decide(&standing);
+        if matches!(decision, Decision::Leave | Decision::WaitForRemoval) {
+            return all(&format!("container {name}: {situation}"), RecoveryAction::Foreign, None);
+        }
+        let orphan = standing.is_orphan(&left.ids);
+        members.push((Member { name, standing, decision, orphan }, leftover.kept));
+    }
+    let finish = members.iter().all(|(member, _)| member.decision.is_after_the_swap() && !member.orphan);
+    let (situation, would) = if finish { (TO_FINISH, RecoveryAction::WouldFinish) } else { (TO_UNDO, RecoveryAction::WouldUndo) };
+    if options.dry_run {
+        return all(situation, would, None);
+    }
+    let mut group = Vec::new();
+    for (member, kept) in members {
+        match Repair::take(Taking { refit, call, name: member.name, clock, kept, on_phase }, &member.standing).await {
+            Ok(repair) => group.push((member, repair)),
+            Err(error) if error.code() == Code::Busy => return all(situation, RecoveryAction::Busy, None),
+            Err(error) => return all(situation, would, Some(error)),
+        }
+    }
+    let done = if finish { finish_all(&mut group, clock).await } else { undo_all(&mut group, clock).await };
+    match done {
+        Ok(action) => {
+            for (_, repair) in &group {
+                repair.forget().await;
+            }
+            all(situation, action, None)
+        }
+        Err(error) => all(situation, would, Some(error)),
+    }
+}
+
+/// One name of a group.
+struct Member<'a> {
+    name: &'a str,
+    standing: Standing,
+    decision: Decision,
+    orphan: bool,
+}
+
+/// The first of those that hold one another comes first: the others can only start once it runs.
+async fn undo_all(group: &mut [(Member<'_>, Repair<'_>)], clock: Clock) -> Result<RecoveryAction> {
+    let first_was_stopped = group.first().is_some_and(|(first, _)| first.decision.is_after_the_swap());
+    for (at, (member, repair)) in group.iter_mut().enumerate() {
+        if member.decision == Decision::UndoAfterStop && (at == 0 || first_was_stopped) {
+            repair.await_any_stop(&member.standing, clock).await?;
+        }
+        repair.undo().await?;
+    }
+    Ok(RecoveryAction::Undone)
+}
+
+/// Each has taken its place. As long as nothing was removed, a failure undoes all of them.
+async fn finish_all(group: &mut [(Member<'_>, Repair<'_>)], clock: Clock) -> Result<RecoveryAction> {
+    if let Err(error) = settle_all(group).await {
+        let names: Vec<&str> = group.iter().map(|(member, _)| member.name).collect();
+        // What was removed first has nothing left by which it would be in the group.
+        let mut removal_has_begun = false;
+        for (_, repair) in &*group {
+            if repair.is_final() {
+                return Err(error);
+            }
+            removal_has_begun |= repair.is_held(&names).await?;
+        }
+        if !removal_has_begun {
+            return undo_all(group, clock).await.map_err(|undo| undo.caused_by(&error));
+        }
+    }
+    for (_, repair) in group.iter_mut().rev() {
+        repair.remove_old().await?;
+    }
+    Ok(RecoveryAction::Finished)
+}
+
+async fn settle_all(group: &mut [(Member<'_>, Repair<'_>)]) -> Result<()> {
+    for (member, repair) in group {
+        if member.decision == Decision::StartNew {
+            repair.start().await?;
+        }
+        if member.decision != Decision::RemoveOld {
+            repair.settle().await?;
+        }
+    }
+    Ok(())
+}
