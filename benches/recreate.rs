@@ -1,10 +1,12 @@
 //! Downtime of one recreation by the engine's clock (from the end of the old container to the start of the new one), beside what the engine
-//! itself needs to stop and start a container that exists already, and beside stop, remove, create, start. In turn, ten rounds each; once with a
-//! small container and once with 20,000 files in its writable layer. Then ten containers of one image updated side by side and one at a time.
+//! itself needs to stop and start a container that exists already, and beside stop, remove, create, start, and compose's `up -d --force-recreate`. In turn, ten rounds each; once with a
+//! small container and once with 20,000 files in its writable layer. Then fifty containers of one image updated side by side and one at a time.
 //!
-//! `make bench-recreate`.
+//! `make bench-recreate`; with compose where `docker compose` or `docker-compose` is installed.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -15,7 +17,7 @@ use refit_lab::{Image, Lab};
 use serde_json::{Value, json};
 
 const ROUNDS: usize = 10;
-const CONTAINERS: usize = 10;
+const CONTAINERS: usize = 50;
 const FILES: &str = "mkdir /many; i=0; while [ $i -lt 20000 ]; do : > /many/$i; i=$((i+1)); done; echo made";
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -43,6 +45,10 @@ async fn one_container(lab: &Lab, refit: &Refit, what: &str, fill: Option<&str>)
     for (name, last) in names.iter().zip([101, 102, 103]) {
         lab.engine.run(name, &body(last));
     }
+    let compose = Compose::find(scope.name("compose"), &body(104), &network);
+    if let Some(compose) = &compose {
+        compose.up(lab);
+    }
     let fill = |name: &str| {
         if let Some(fill) = fill {
             assert_eq!(lab.engine.exec(name, &["sh", "-c", fill]).output, "made\n");
@@ -50,7 +56,7 @@ async fn one_container(lab: &Lab, refit: &Refit, what: &str, fill: Option<&str>)
     };
     let mut recreate = RecreateOptions::default();
     recreate.settle = Duration::from_millis(500);
-    let (mut engine, mut classic, mut ours) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut engine, mut classic, mut composed, mut ours) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let old = lab.engine.container(&names[0]).unwrap();
         fill(&names[0]);
@@ -68,6 +74,15 @@ async fn one_container(lab: &Lab, refit: &Refit, what: &str, fill: Option<&str>)
         let new = lab.engine.container(&names[1]).unwrap();
         classic.push(between(&stopped["State"]["FinishedAt"], &new["State"]["StartedAt"]));
 
+        if let Some(compose) = &compose {
+            fill(&compose.name);
+            let since = lab.engine.now();
+            compose.up(lab);
+            let events = lab.engine.events_since(&since, &compose.name);
+            let at = |action: &str| events.iter().rev().find(|event| event["Action"] == action).unwrap()["timeNano"].as_f64().unwrap();
+            composed.push((at("start") - at("die")) / 1e6);
+        }
+
         fill(&names[2]);
         let report = refit.recreate_container(names[2].as_str(), recreate.clone()).await.expect("a recreation");
         ours.push(report.downtime_ms.expect("it ran") as f64);
@@ -75,7 +90,54 @@ async fn one_container(lab: &Lab, refit: &Refit, what: &str, fill: Option<&str>)
     println!("{what}: downtime in ms, median (min to max), {ROUNDS} rounds");
     let base = report("engine: stop, start of the same container", &mut engine, None);
     report("stop, remove, create, start", &mut classic, Some(base));
+    if !composed.is_empty() {
+        report("compose up -d --force-recreate", &mut composed, Some(base));
+    }
     report("refit", &mut ours, Some(base));
+}
+
+/// A project of one container.
+struct Compose {
+    program: &'static [&'static str],
+    name: String,
+    file: PathBuf,
+}
+
+impl Compose {
+    /// None where compose is not installed.
+    fn find(name: String, body: &Value, network: &str) -> Option<Self> {
+        let works = |program: &&&'static [&'static str]| {
+            let mut command = Command::new(program[0]);
+            command.args(&program[1..]).arg("version").stdout(Stdio::null()).stderr(Stdio::null());
+            command.status().is_ok_and(|status| status.success())
+        };
+        let program = [&["docker", "compose"][..], &["docker-compose"]].iter().find(works).copied()?;
+        let volume = body["HostConfig"]["Binds"][0].as_str().unwrap().split(':').next().unwrap();
+        let address = &body["NetworkingConfig"]["EndpointsConfig"][network]["IPAMConfig"]["IPv4Address"];
+        let project = json!({
+            "version": "3.5",
+            "services": {"one": {"image": body["Image"], "container_name": name, "ports": ["127.0.0.1::80"], "volumes": ["v:/data"],
+                "networks": {"n": {"ipv4_address": address}}}},
+            "networks": {"n": {"external": true, "name": network}},
+            "volumes": {"v": {"external": true, "name": volume}},
+        });
+        let file = std::env::temp_dir().join(format!("{name}.json"));
+        std::fs::write(&file, project.to_string()).unwrap();
+        Some(Self { program, name, file })
+    }
+
+    fn up(&self, lab: &Lab) {
+        let mut command = Command::new(self.program[0]);
+        command.args(&self.program[1..]).arg("-f").arg(&self.file).args(["-p", &self.name, "up", "-d", "--force-recreate"]);
+        let done = command.env("DOCKER_HOST", lab.engine.host()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+}
+
+impl Drop for Compose {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.file);
+    }
 }
 
 async fn many_containers(lab: &Lab, refit: &Refit) {

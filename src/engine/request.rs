@@ -44,11 +44,15 @@ impl Answer {
     }
 }
 
+/// Podman 5.8's words for what is a 409 of Docker's: at a create, and at a rename.
+const NAME_TAKEN: [&str; 2] = ["that name is already in use", "UNIQUE constraint failed: ContainerConfig.Name"];
+
 /// An answer of 400 or more as an error. The caller maps the statuses that mean more to it.
 pub(super) fn refused(what: &str, status: u16, message: &str) -> Error {
     let code = match status {
         404 => Code::NotFound,
         409 => Code::Conflict,
+        500 if NAME_TAKEN.iter().any(|words| message.contains(words)) => Code::Conflict,
         _ => Code::Engine,
     };
     let message = if message.trim().is_empty() { "no reason given" } else { message.trim() };
@@ -195,6 +199,8 @@ mod tests {
             let error = refused("removing x", status, "its words\n");
             assert_eq!((error.code().name(), error.message(), error.context().http_status), (name, "removing x: its words", Some(status)));
         }
+        let words = "renaming container 9d40: updating container config table: UNIQUE constraint failed: ContainerConfig.Name";
+        assert_eq!(refused("renaming x", 500, words).code(), Code::Conflict);
     }
 
     #[test]
