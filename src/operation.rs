@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::Call;
 use crate::progress::ProgressQueue;
-use crate::{Cancel, Code, Error, Outcome, Progress};
+use crate::{Cancel, Code, Error, Failure, Outcome, Progress};
 
 type Work<T> = Box<dyn FnOnce(Call) -> Pin<Box<dyn Future<Output = Outcome<T>> + Send>> + Send>;
+type Unbegun<T> = Box<dyn FnOnce(&Error) -> T + Send>;
 type Listener = Box<dyn FnMut(&Progress) -> ControlFlow<()> + Send>;
 
 /// A long call that begins when it is awaited.
@@ -30,6 +31,8 @@ pub struct Operation<T> {
     cancel: Cancel,
     timeout: Option<Duration>,
     listener: Option<Listener>,
+    /// The report of a call that ended before it began.
+    unbegun: Option<Unbegun<T>>,
 }
 
 impl<T> std::fmt::Debug for Operation<T> {
@@ -44,7 +47,7 @@ impl<T: Send + 'static> Operation<T> {
         F: Future<Output = Outcome<T>> + Send + 'static,
     {
         let work: Work<T> = Box::new(move |call| Box::pin(work(call)));
-        Self { work, runtime, closing, cancel: Cancel::new(), timeout: None, listener: None }
+        Self { work, runtime, closing, cancel: Cancel::new(), timeout: None, listener: None, unbegun: None }
     }
 
     /// Calls `listener` for every report, in the task that awaits; [`ControlFlow::Break`] ends the call as STOPPED.
@@ -65,6 +68,12 @@ impl<T: Send + 'static> Operation<T> {
         self
     }
 
+    /// What a call reports that ended before it began. Default: nothing.
+    pub(crate) fn unbegun(mut self, report: impl FnOnce(&Error) -> T + Send + 'static) -> Self {
+        self.unbegun = Some(Box::new(report));
+        self
+    }
+
     /// Starts the work; what it reports and returns is in the [`Running`] part.
     pub(crate) fn start(self) -> (Running<T>, Option<Listener>) {
         let queue = Arc::new(ProgressQueue::default());
@@ -72,13 +81,16 @@ impl<T: Send + 'static> Operation<T> {
         let call = Call::new(self.cancel, self.closing, deadline).with_progress(queue.clone());
         let result = Arc::new(Mutex::new(None));
         let running = Running { queue: queue.clone(), call: call.clone(), result: result.clone() };
-        let work = self.work;
+        let (work, unbegun) = (self.work, self.unbegun);
         let end = EndOnDrop(queue);
         self.runtime.spawn(async move {
             let end = end;
             let outcome = match call.check() {
                 // A token that was fired before the call: nothing has been done.
-                Err(error) => Err(error.into()),
+                Err(error) => Err(match unbegun {
+                    Some(report) => Failure::with_report(error.clone(), report(&error)),
+                    None => error.into(),
+                }),
                 Ok(()) => {
                     let work = AssertUnwindSafe(async move { work(call).await });
                     work.catch_unwind().await.unwrap_or_else(|panic| Err(panic_error(&*panic).into()))
@@ -135,6 +147,9 @@ impl<T: Send + 'static> IntoFuture for Operation<T> {
             // The caller's token may serve other calls: a dropped future fires one of its own.
             let callers = self.cancel.clone();
             let own = Cancel::new();
+            if callers.is_fired() {
+                own.fire();
+            }
             self.cancel = own.clone();
             let mut guard = CancelOnDrop(Some(own.clone()));
             let (running, mut listener) = self.start();

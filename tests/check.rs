@@ -3,7 +3,8 @@
 //! What an engine's image store cannot know is expected as that store knows it, so that one table serves them all.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use refit::image::{Certainty, Check, CheckOptions, State, Via};
+use refit::container::ContainersOptions;
+use refit::image::{Action, Certainty, Check, CheckOptions, State, UpdateOptions, Via};
 use refit::{CheckVia, Code, ConnectOptions, Refit};
 use refit_lab::{Artifact, Compression, Format, Image, Index, Lab, Published, Scope, native_platform};
 use serde_json::json;
@@ -154,11 +155,16 @@ async fn c09_c10_platforms() {
     ground.scope.publish(&other, "dropped");
     ground.expect("C09 single", &image, State::PlatformGone, ALL).await;
 
-    let image = ground.scope.publish(&both, "foreign");
+    // Not the index of before: what a containerd store has of one tag it has of all.
+    let own = Image::new().format(Format::Oci).build();
+    let image = ground.scope.publish(&Index::new(Format::Oci).image(&own).image(&other).build(), "foreign");
     ground.lab.engine.pull_platform(&image.reference, foreign_platform()).unwrap();
     ground.scope.publish(&Index::new(Format::Oci).image(&Image::new().format(Format::Oci).build()).image(&other).build(), "foreign");
     let check = ground.expect("C10 the other side", &image, State::UpToDate, ALL).await;
     assert!(check.platform.is_some_and(|platform| platform.starts_with(foreign_platform())));
+    // Engine 26's containerd store leaves it out of its list.
+    let list = ground.refit.check_updates(Some(vec![image.reference.clone(); 5]), CheckOptions::default()).await.unwrap();
+    assert!(list.images.iter().all(|check| check.state == State::UpToDate), "C10 in the batch: {list:#?}");
     ground.scope.publish(&Index::new(Format::Oci).image(&own).image(&foreign("2")).build(), "foreign");
     ground.expect("C10 its own side", &image, State::UpdateAvailable, ALL).await;
 }
@@ -270,6 +276,29 @@ async fn c20_a_container_on_the_old_image() {
     assert!(list.images.iter().all(|check| check.state == State::RecreateNeeded), "in the batch too");
     ground.scope.publish(&Image::new().build(), "t");
     ground.expect("a newer one comes first", &image, State::UpdateAvailable, ALL).await;
+}
+
+/// The container runs what the tag names, though an index of a containerd store has another id now.
+#[tokio::test]
+async fn c20_a_container_whose_platform_did_not_change() {
+    let ground = Ground::new("c20p").await;
+    let (own, web) = (Image::new().format(Format::Oci).build(), ground.scope.name("web"));
+    let index = |other: &str| Index::new(Format::Oci).image(&own).image(&foreign(other)).build();
+    let image = ground.scope.pull(&index("1"), "t");
+    ground.lab.engine.run_image(&web, &image.reference);
+    ground.scope.pull(&index("2"), "t");
+    // Engine 26 keeps no word of the manifest that a container runs.
+    let known = !ground.lab.engine.has_containerd_store() || ground.lab.engine.version() >= (28, 0);
+    let state = if known { State::UpToDate } else { State::RecreateNeeded };
+    ground.expect("C20 single", &image, state, ONE_HEAD).await;
+    let list = ground.refit.check_updates(Some(vec![image.reference.clone(); 5]), CheckOptions::default()).await.unwrap();
+    assert!(list.images.iter().all(|check| check.state == state), "{list:#?}");
+    let own_containers = ground.refit.image_containers(&image.reference, &ContainersOptions::default()).await.unwrap();
+    assert_eq!(own_containers.containers.iter().map(|one| one.container.outdated).collect::<Vec<_>>(), [!known]);
+    let all = ground.refit.containers(&ContainersOptions::default()).await.unwrap();
+    assert_eq!(all.containers.iter().find(|one| one.name == web).map(|one| one.outdated), Some(!known));
+    let plan = ground.refit.plan_update(&image.reference, &UpdateOptions::default()).await.unwrap();
+    assert_eq!(plan.containers[0].action == Action::UpToDate, known, "{plan:#?}");
 }
 
 #[tokio::test]

@@ -4,103 +4,13 @@
 
 mod recreation;
 
+use recreation::family::{Family, MEMBERS};
 use recreation::{Case, LIMIT, failed, quick, recreate, recreate_cancelled_in};
-use refit::container::{RecreateOptions, Recreation, RecreationResult};
+use refit::container::{RecreateOptions, RecreationResult};
 use refit::image::{ContainerUpdate, UpdateOptions, UpdateReport};
 use refit::{Code, Outcome};
 use refit_lab::Image;
-use serde_json::{Value, json};
-
-/// A container whose namespaces and volume others use, and one that uses theirs.
-struct Family<'a> {
-    case: Case<'a>,
-    before: Vec<Value>,
-}
-
-/// Each holds the first by its id, the last holds the second.
-const MEMBERS: [&str; 5] = ["", "-net", "-ns", "-volumes", "-net-of-net"];
-
-impl Family<'_> {
-    fn new(what: &str) -> Self {
-        let case = Case::new(what);
-        let family = Self { before: Vec::new(), case };
-        let id = |name: &str| family.case.inspect(&family.name(name))["Id"].as_str().unwrap().to_owned();
-        family.run("", json!({"Volumes": {"/shared": {}}, "HostConfig": {"IpcMode": "shareable"}}));
-        let held = format!("container:{}", id(""));
-        family.run("-net", json!({"Labels": {"own": "1"}, "HostConfig": {"NetworkMode": held, "RestartPolicy": {"Name": "always"}}}));
-        family.run("-ns", json!({"HostConfig": {"PidMode": held, "IpcMode": held}}));
-        family.run("-volumes", json!({"HostConfig": {"VolumesFrom": [id("")]}}));
-        family.run("-net-of-net", json!({"HostConfig": {"NetworkMode": format!("container:{}", id("-net"))}}));
-        assert_eq!(family.exec("", "echo kept > /shared/file").0, 0);
-        let before = MEMBERS.map(|member| family.inspect(member)).to_vec();
-        Self { before, ..family }
-    }
-
-    fn run(&self, member: &str, mut body: Value) {
-        body["Image"] = self.case.image().into();
-        body["StopTimeout"] = 1.into();
-        self.case.lab.engine.run(&self.name(member), &body);
-    }
-
-    fn name(&self, member: &str) -> String {
-        format!("{}{member}", self.case.name)
-    }
-
-    fn inspect(&self, member: &str) -> Value {
-        self.case.inspect(&self.name(member))
-    }
-
-    fn exec(&self, member: &str, script: &str) -> (i64, String) {
-        let done = self.case.lab.engine.exec(&self.name(member), &["sh", "-c", script]);
-        (done.code, done.output.trim().to_owned())
-    }
-
-    /// All of them run, hold the container that has the name now, are really in its namespaces, and nothing else is left.
-    fn assert_joined(&self, when: &str) {
-        let mut names: Vec<String> = self.case.containers().into_iter().map(|(name, _)| name).collect();
-        names.sort();
-        let mut expected = MEMBERS.map(|member| self.name(member));
-        expected.sort();
-        assert_eq!(names, expected, "{when}");
-        let held = format!("container:{}", self.inspect("")["Id"].as_str().unwrap());
-        for member in MEMBERS {
-            assert_eq!(self.inspect(member)["State"]["Status"], "running", "{when}: {member}");
-        }
-        assert_eq!(self.inspect("-net")["HostConfig"]["NetworkMode"], held, "{when}");
-        assert_eq!(self.inspect("-net")["HostConfig"]["RestartPolicy"]["Name"], "always", "{when}");
-        assert_eq!(self.inspect("-net")["Config"]["Labels"]["own"], "1", "{when}");
-        let ns = self.inspect("-ns");
-        assert_eq!((&ns["HostConfig"]["PidMode"], &ns["HostConfig"]["IpcMode"]), (&json!(held), &json!(held)), "{when}");
-        let namespace = |member: &str, kind: &str| self.exec(member, &format!("readlink /proc/self/ns/{kind}")).1;
-        for (member, kind) in [("-net", "net"), ("-net-of-net", "net"), ("-ns", "pid"), ("-ns", "ipc")] {
-            assert_eq!(namespace(member, kind), namespace("", kind), "{when}: {member} {kind}");
-            assert!(!namespace(member, kind).is_empty());
-        }
-        for member in ["", "-volumes"] {
-            assert_eq!(self.exec(member, "cat /shared/file"), (0, "kept".into()), "{when}: {member}");
-        }
-    }
-
-    /// The same containers as before, as they were.
-    fn assert_as_before(&self, when: &str) {
-        for (member, before) in MEMBERS.iter().zip(&self.before) {
-            let after = self.inspect(member);
-            for key in ["Id", "Config", "HostConfig"] {
-                assert_eq!(after[key], before[key], "{when}: {member}");
-            }
-        }
-        self.assert_joined(when);
-    }
-
-    fn results(&self, report: &Recreation) -> Vec<(String, RecreationResult)> {
-        let mut results: Vec<_> = report.dependents.iter().map(|one| (one.container.clone(), one.result)).collect();
-        results.sort_by(|one, other| one.0.cmp(&other.0));
-        let mut names = MEMBERS[1..].iter().map(|member| self.name(member)).collect::<Vec<_>>();
-        names.sort();
-        assert_eq!(results.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), names);
-        results
-    }
-}
+use serde_json::json;
 
 fn with_dependents() -> RecreateOptions {
     let mut options = quick();
@@ -114,9 +24,9 @@ fn they_are_recreated_after_it_and_hold_the_new_one() {
     let new = family.case.moves_to(&Image::new().version("2"));
     let report = recreate(&family.case, with_dependents()).unwrap();
     assert_eq!(report.result, RecreationResult::Recreated);
-    assert!(family.results(&report).iter().all(|(_, result)| *result == RecreationResult::Recreated), "{report:?}");
-    for (member, before) in MEMBERS.iter().zip(&family.before) {
-        let after = family.inspect(member);
+    assert!(family.results(&report).iter().all(|result| *result == RecreationResult::Recreated), "{report:?}");
+    for member in MEMBERS {
+        let (before, after) = (family.before(member), family.inspect(member));
         assert_ne!(after["Id"], before["Id"]);
         assert_eq!(after["Image"], new.config_digest.as_str());
     }
@@ -143,9 +53,7 @@ fn an_update_tells_of_each_once() {
         told.push(one.container.clone());
     }
     told.sort();
-    let mut expected = MEMBERS.map(|member| family.name(member));
-    expected.sort();
-    assert_eq!(told, expected);
+    assert_eq!(told, family.names());
     family.assert_joined("updated");
 }
 
@@ -175,7 +83,7 @@ fn all_are_as_before_when_it_fails() {
     let (error, report) = failed(recreate(&family.case, with_dependents()));
     assert_eq!((error.code(), report.result), (Code::RolledBack, RecreationResult::RolledBack), "{error}");
     assert!(report.logs_tail.as_deref().unwrap_or_default().contains("last words"), "{report:?}");
-    assert!(family.results(&report).iter().all(|(_, result)| *result == RecreationResult::RolledBack), "{report:?}");
+    assert!(family.results(&report).iter().all(|result| *result == RecreationResult::RolledBack), "{report:?}");
     family.assert_as_before("rolled back");
 }
 
@@ -185,7 +93,7 @@ fn all_are_as_before_when_a_dependent_fails() {
     let picky = format!("{}-picky", family.case.name);
     let image = Image::new().version("1").env("VERSION", "1");
     let own = family.case.scope.pull(&image.build(), "picky");
-    let held = format!("container:{}", family.before[0]["Id"].as_str().unwrap());
+    let held = format!("container:{}", family.before("")["Id"].as_str().unwrap());
     let command = "test $VERSION = 1 && exec sleep 1000; echo cannot; exit 4";
     let body = json!({"Image": own.reference, "StopTimeout": 1, "Cmd": ["sh", "-c", command], "HostConfig": {"NetworkMode": held}});
     family.case.lab.engine.run(&picky, &body);
@@ -217,7 +125,7 @@ fn a_dependent_that_cannot_be_made_again_stops_nobody() {
     let family = Family::new("familygone");
     let source = std::env::temp_dir().join(format!("refit-family-{}", std::process::id()));
     std::fs::create_dir_all(&source).unwrap();
-    let held = format!("container:{}", family.before[0]["Id"].as_str().unwrap());
+    let held = format!("container:{}", family.before("")["Id"].as_str().unwrap());
     let mounts = json!([{"Type": "bind", "Source": source, "Target": "/d"}]);
     family.run("-bound", json!({"HostConfig": {"NetworkMode": held, "Mounts": mounts}}));
     std::fs::remove_dir(&source).unwrap();
@@ -226,8 +134,8 @@ fn a_dependent_that_cannot_be_made_again_stops_nobody() {
     assert_eq!(report.result, RecreationResult::Failed, "{error}");
     assert!(error.message().contains("-bound"), "{error}");
     family.case.lab.engine.delete(&format!("/containers/{}?force=true", family.name("-bound")));
-    for (member, before) in MEMBERS.iter().zip(&family.before) {
-        assert_eq!(family.inspect(member)["State"]["StartedAt"], before["State"]["StartedAt"], "{member} was stopped");
+    for member in MEMBERS {
+        assert_eq!(family.inspect(member)["State"]["StartedAt"], family.before(member)["State"]["StartedAt"], "{member} was stopped");
     }
     family.assert_as_before("one could not be made");
 }

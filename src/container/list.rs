@@ -10,6 +10,7 @@ use super::in_hand;
 use super::inspect;
 use super::names::{self, Hand};
 use crate::engine::Engine;
+use crate::image::Current;
 use crate::image::inspect::{names as image_names, text};
 use crate::image::list::unix_time;
 use crate::reference::Reference;
@@ -77,6 +78,9 @@ pub struct ContainerSummary {
     pub operation: Option<ContainerOperation>,
     /// A recreation began and nobody works on it: `container_recover`.
     pub interrupted: bool,
+    /// The manifest that it runs, where its image is an index of a containerd store (API 1.48).
+    #[serde(skip)]
+    pub(crate) manifest: Option<String>,
 }
 
 /// Work on a container that is under way.
@@ -173,6 +177,7 @@ fn summary(name: String, entry: &Value, hand: Hand) -> ContainerSummary {
         labels: labels.unwrap_or_default(),
         operation: (hand == Hand::Running).then_some(operation),
         interrupted: hand == Hand::Interrupted,
+        manifest: text(entry, "/ImageManifestDescriptor/digest"),
     }
 }
 
@@ -181,13 +186,16 @@ impl Refit {
     pub async fn containers(&self, options: &ContainersOptions) -> Result<ContainerList> {
         let engine = &self.shared.engine;
         let images = engine.get("listing the images", "/images/json").await?;
-        let current = current_images(&images);
+        let current = current_images(engine, &images);
         let mut containers = Vec::new();
         for mut entry in Listing::read(engine).await?.containers() {
             if options.admits(&entry) {
                 entry.image = creation_reference(engine, &entry).await?;
                 let names_now = Reference::parse(&entry.image).ok().and_then(|reference| current.get(&reference));
-                entry.outdated = names_now.is_some_and(|id| *id != entry.image_id);
+                entry.outdated = match names_now {
+                    Some(current) => !current.is_run_by(&entry).await?,
+                    None => false,
+                };
                 containers.push(entry);
             }
         }
@@ -201,13 +209,13 @@ impl Refit {
 }
 
 /// What each tag names now.
-fn current_images(images: &Value) -> BTreeMap<Reference, String> {
+fn current_images<'a>(engine: &'a Engine, images: &Value) -> BTreeMap<Reference, Current<'a>> {
     let mut current = BTreeMap::new();
     for image in images.as_array().map(Vec::as_slice).unwrap_or_default() {
         let Some(id) = text(image, "/Id") else { continue };
         for name in image_names(image, "RepoTags") {
             if let Ok(reference) = Reference::parse(&name) {
-                current.insert(reference, id.clone());
+                current.insert(reference, Current::new(engine, id.as_str()));
             }
         }
     }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::current::Current;
 use super::inspect::{self, text};
 use crate::container::list::{Listing, creation_reference};
 use crate::container::{ContainerSummary, ContainersOptions};
@@ -46,12 +47,17 @@ impl Refit {
     pub async fn image_containers(&self, image: &str, options: &ContainersOptions) -> Result<ImageContainers> {
         let engine = &self.shared.engine;
         let current = inspect::find(engine, image).await?.and_then(|inspect| text(&inspect, "/Id"));
-        let asked = Asked::new(image, current);
+        let current = current.map(|id| Current::new(engine, id));
+        let asked = Asked::new(image, current.as_ref().map(|current| current.id().to_owned()));
         let mut containers = Vec::new();
         for entry in Listing::read(engine).await?.containers() {
             if options.admits(&entry) {
                 let reference = creation_reference(engine, &entry).await?;
-                containers.extend(asked.judge(entry, reference));
+                let Some(mut found) = asked.judge(entry, reference) else { continue };
+                if let (Match::Reference, Some(current)) = (found.matched, &current) {
+                    found.container.outdated = !current.is_run_by(&found.container).await?;
+                }
+                containers.push(found);
             }
         }
         Ok(ImageContainers { containers })
@@ -82,7 +88,6 @@ impl Asked {
             return None;
         };
         container.image = reference;
-        container.outdated = matched == Match::Reference && self.current.is_some() && !same_image;
         Some(ImageContainer { container, matched })
     }
 }
@@ -96,11 +101,11 @@ mod tests {
         let asked = Asked::new("app", Some("sha256:new".into()));
         let judged = |reference: &str, image_id: &str| {
             let container = ContainerSummary { image_id: image_id.into(), ..ContainerSummary::default() };
-            asked.judge(container, reference.into()).map(|found| (found.matched, found.container.outdated))
+            asked.judge(container, reference.into()).map(|found| found.matched)
         };
-        assert_eq!(judged("docker.io/library/app:latest", "sha256:old"), Some((Match::Reference, true)));
-        assert_eq!(judged("app:latest", "sha256:new"), Some((Match::Reference, false)));
-        assert_eq!(judged("other:1", "sha256:new"), Some((Match::SameImage, false)));
+        assert_eq!(judged("docker.io/library/app:latest", "sha256:old"), Some(Match::Reference));
+        assert_eq!(judged("app:latest", "sha256:new"), Some(Match::Reference));
+        assert_eq!(judged("other:1", "sha256:new"), Some(Match::SameImage));
         assert_eq!(judged("other:1", "sha256:old"), None);
     }
 }

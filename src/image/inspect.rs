@@ -8,8 +8,17 @@ use crate::{Code, Result};
 
 /// The raw inspect of an image; `None` when it is not local.
 pub(crate) async fn find(engine: &Engine, image: &str) -> Result<Option<Value>> {
+    found(engine, image, "").await
+}
+
+/// The same with the manifests of its index, which a containerd store tells from API 1.48 on.
+pub(crate) async fn find_with_manifests(engine: &Engine, image: &str) -> Result<Option<Value>> {
+    found(engine, image, "?manifests=1").await
+}
+
+async fn found(engine: &Engine, image: &str, query: &str) -> Result<Option<Value>> {
     let what = format!("inspecting image {image}");
-    match engine.get(&what, &format!("/images/{}/json", path(image)?)).await {
+    match engine.get(&what, &format!("/images/{}/json{query}", path(image)?)).await {
         Ok(inspect) => Ok(Some(inspect)),
         Err(error) if error.code() == Code::NotFound => Ok(None),
         Err(error) => Err(error.with_image(image)),

@@ -2,6 +2,7 @@
 
 mod check;
 mod containers;
+mod current;
 mod history;
 mod info;
 pub(crate) mod inspect;
@@ -28,6 +29,7 @@ pub use status::{ImageStatus, LastError, OperationState};
 pub use update::{Action, ContainerUpdate, NotAttempted, OnFailure, PlannedContainer, TagFate, UpdateOptions, UpdatePlan, UpdateReport};
 pub use verdict::{Certainty, RemoteImage, State};
 
+pub(crate) use current::Current;
 pub(crate) use last_checks::LastChecks;
 pub(crate) use pull::PullTable;
 pub(crate) use update::Replaced;

@@ -12,10 +12,10 @@ use http::Uri;
 use http::uri::Scheme;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::MaybeHttpsStream;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -23,6 +23,7 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::network::Network;
+use super::proxy;
 use super::trouble::{Obstacle, Trouble, Unreachable};
 use crate::environment::Environment;
 
@@ -54,7 +55,7 @@ impl From<ConnectError> for Trouble {
     }
 }
 
-fn failed(why: Obstacle, words: impl Into<String>) -> ConnectError {
+pub(super) fn failed(why: Obstacle, words: impl Into<String>) -> ConnectError {
     ConnectError(Unreachable { why, words: words.into(), given_up: false })
 }
 
@@ -87,24 +88,32 @@ impl Connector {
     async fn line(&self, uri: &Uri, secure: bool) -> Result<Line, ConnectError> {
         let limit = self.network.limits.connect;
         match self.network.proxy(uri) {
-            None => Ok(Line { tcp: dial(self.tcp.clone(), uri.clone(), limit).await?, through_proxy: false }),
-            Some(proxy) => through(proxy, self.tcp.clone(), uri, secure, limit).await,
+            None => Ok(Line { way: dial(self.tcp.clone(), uri.clone(), limit).await?.into(), through_proxy: false }),
+            Some(proxy) => proxy::through(&proxy, &self.network, self.tcp.clone(), uri, secure).await,
         }
     }
 
     async fn handshake(&self, line: Line, uri: &Uri) -> Result<MaybeHttpsStream<Line>, ConnectError> {
         let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
         let config = self.network.tls(&authority).await.map_err(|why| failed(Obstacle::Tls, why))?;
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(host).map_err(|error| failed(Obstacle::Tls, error.to_string()))?;
-        match TlsConnector::from(config).connect(name, TokioIo::new(line)).await {
-            Ok(stream) => Ok(stream.into()),
-            Err(error) => Err(tls_failed(&error)),
-        }
+        speak_tls(config, line, uri).await
     }
 }
 
-async fn dial(mut tcp: HttpConnector, uri: Uri, limit: Duration) -> Result<TokioIo<TcpStream>, ConnectError> {
+/// A TLS handshake with the host that an address names.
+pub(super) async fn speak_tls<T>(config: Arc<ClientConfig>, line: T, uri: &Uri) -> Result<MaybeHttpsStream<T>, ConnectError>
+where
+    T: Read + Write + Unpin,
+{
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
+    let name = ServerName::try_from(host).map_err(|error| failed(Obstacle::Tls, error.to_string()))?;
+    match TlsConnector::from(config).connect(name, TokioIo::new(line)).await {
+        Ok(stream) => Ok(stream.into()),
+        Err(error) => Err(tls_failed(&error)),
+    }
+}
+
+pub(super) async fn dial(mut tcp: HttpConnector, uri: Uri, limit: Duration) -> Result<TokioIo<TcpStream>, ConnectError> {
     match timeout(limit, tcp.call(uri)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => {
@@ -119,29 +128,6 @@ async fn dial(mut tcp: HttpConnector, uri: Uri, limit: Duration) -> Result<Tokio
             Err(failed(why, words))
         }
         Err(_) => Err(failed(Obstacle::Timeout, "connecting took too long")),
-    }
-}
-
-/// A tunnel for TLS; plain requests are handed to the proxy whole.
-async fn through(proxy: Intercept, tcp: HttpConnector, uri: &Uri, secure: bool, limit: Duration) -> Result<Line, ConnectError> {
-    let host = proxy.uri().host().unwrap_or_default().to_owned();
-    let by_proxy = |words: &str| failed(Obstacle::Proxy, format!("the proxy {host}: {words}"));
-    if proxy.uri().scheme() != Some(&Scheme::HTTP) {
-        return Err(by_proxy("only http:// proxies are understood"));
-    }
-    let address = proxy.uri().clone();
-    if !secure {
-        let tcp = dial(tcp, address, limit).await.map_err(|error| by_proxy(&error.0.words))?;
-        return Ok(Line { tcp, through_proxy: true });
-    }
-    let mut tunnel = Tunnel::new(address, tcp);
-    if let Some(authorization) = proxy.basic_auth() {
-        tunnel = tunnel.with_auth(authorization.clone());
-    }
-    match timeout(limit, tunnel.call(uri.clone())).await {
-        Ok(Ok(tcp)) => Ok(Line { tcp, through_proxy: false }),
-        Ok(Err(error)) => Err(by_proxy(&chain(&error))),
-        Err(_) => Err(by_proxy("it did not answer in time")),
     }
 }
 
@@ -191,11 +177,12 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// A TCP connection that knows whether a proxy reads the requests, which then carry the whole address.
+/// A connection that knows whether a proxy reads the requests, which then carry the whole address.
 #[derive(Debug)]
 pub(super) struct Line {
-    tcp: TokioIo<TcpStream>,
-    through_proxy: bool,
+    /// TLS where the proxy itself speaks it.
+    pub(super) way: MaybeHttpsStream<TokioIo<TcpStream>>,
+    pub(super) through_proxy: bool,
 }
 
 impl Connection for Line {
@@ -206,28 +193,28 @@ impl Connection for Line {
 
 impl Read for Line {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(cx, buffer)
+        Pin::new(&mut self.way).poll_read(cx, buffer)
     }
 }
 
 impl Write for Line {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+        Pin::new(&mut self.way).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.way).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.way).poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.way.is_write_vectored()
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, bytes)
+        Pin::new(&mut self.way).poll_write_vectored(cx, bytes)
     }
 }

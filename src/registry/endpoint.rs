@@ -98,12 +98,12 @@ impl Session {
     async fn find_scheme(&self, host: &Host) -> Result<Scheme, Trouble> {
         self.circuit.check(&host.authority)?;
         let url = url::api(&Scheme::HTTPS, &host.authority, "")?;
-        let has_port = url.port().is_some();
+        let other_way = url.port().is_none() || self.shared.network.ways_differ(&host.authority);
         let scheme = match self.shared.http.connector.speaks_tls(&url).await.map_err(Trouble::from) {
             Ok(true) => Scheme::HTTPS,
             Ok(false) => Scheme::HTTP,
-            // The plain port is another one.
-            Err(_) if !has_port => Scheme::HTTP,
+            // The plain port is another one, or the proxy.
+            Err(_) if other_way => Scheme::HTTP,
             Err(trouble) => {
                 let failed = Err(trouble);
                 self.circuit.count(&host.authority, &failed);

@@ -187,6 +187,11 @@ fn rate(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.split(';').next()?.trim().parse().ok()
 }
 
+fn is_tls(error: &(dyn StdError + 'static)) -> bool {
+    let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    inside.is_some_and(|inside| inside.is::<rustls::Error>())
+}
+
 fn failed(error: &hyper_util::client::legacy::Error) -> Trouble {
     let below = || std::iter::successors(Some(error as &(dyn StdError + 'static)), |error| (*error).source());
     if let Some(ConnectError(unreachable)) = below().find_map(|error| error.downcast_ref()) {
@@ -194,6 +199,8 @@ fn failed(error: &hyper_util::client::legacy::Error) -> Trouble {
     }
     match below().find_map(|error| error.downcast_ref::<hyper::Error>()) {
         Some(error) if error.is_parse() => Trouble::bad_answer(format!("the answer is not HTTP: {error}")),
+        // TLS 1.3 hears of a client certificate that is wanted only after the handshake.
+        _ if below().any(is_tls) => Trouble::unreachable(Obstacle::Tls, chain(error)),
         _ if io_kind(error) == Some(std::io::ErrorKind::TimedOut) => Trouble::unreachable(Obstacle::Timeout, chain(error)),
         _ => Trouble::unreachable(Obstacle::Reset, chain(error)),
     }

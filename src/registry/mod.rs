@@ -1,7 +1,7 @@
 //! Registries: which digest a tag names there, cheaply, and without believing more than was verified.
 //!
 //! `lookup` asks the questions of a check; below it stand `endpoint` (mirrors, TLS or plain), `auth` (challenges, tokens, credentials),
-//! `exchange` (redirects, retries, waiting), `http` (one request with a limit on everything) and `connect` (proxies, TLS).
+//! `exchange` (redirects, retries, waiting), `http` (one request with a limit on everything), `connect` (names, TLS) and `proxy`.
 
 mod auth;
 mod auth_file;
@@ -16,6 +16,7 @@ mod http;
 mod limits;
 mod lookup;
 mod network;
+mod proxy;
 mod tls;
 mod tokens;
 mod trace;

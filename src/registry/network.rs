@@ -138,6 +138,23 @@ impl Network {
         if local { None } else { self.proxies.intercept(uri) }
     }
 
+    /// Whether plain requests take another way than those over TLS.
+    pub(super) fn ways_differ(&self, authority: &str) -> bool {
+        let proxy = |scheme: &str| {
+            format!("{scheme}://{authority}/").parse().ok().and_then(|uri| self.proxy(&uri)).map(|proxy| proxy.uri().clone())
+        };
+        proxy("http") != proxy("https")
+    }
+
+    /// For a proxy that speaks TLS itself: the engine's insecure networks are about registries, and CONNECT is HTTP/1.1.
+    pub(super) async fn tls_of_proxy(&self, authority: &str) -> Result<Arc<ClientConfig>, String> {
+        let ca_file = options_of(&self.options, authority).and_then(|options| options.ca_file.clone());
+        let trust = Trust { insecure: false, ca_file, folder: self.certificates.join(authority) };
+        let mut config = ClientConfig::clone(&*self.tls.get(&format!("proxy {authority}"), trust).await?);
+        config.alpn_protocols.clear();
+        Ok(Arc::new(config))
+    }
+
     pub(super) async fn tls(&self, authority: &str) -> Result<Arc<ClientConfig>, String> {
         let trust = Trust {
             insecure: self.insecure(authority),

@@ -228,8 +228,33 @@ fn a_token_fired_before_the_call_does_nothing() {
     let mut silent = Silent::open("fired");
     for function in &calls() {
         let answer = silent.caller.call(&function.name, &with(usual(function), "cancel", Argument::Fired));
-        assert_eq!((answer.code.as_str(), answer.document), ("CANCELLED", serde_json::Value::Null), "{}", function.name);
+        assert_eq!(answer.code, "CANCELLED", "{}", function.name);
         assert_eq!(answer.error["op"], function.name.as_str());
+        if !function.name.starts_with("img_check_update") {
+            assert_eq!(answer.document, serde_json::Value::Null, "{}", function.name);
+        }
+    }
+    silent.end();
+}
+
+/// A check has its document with every code.
+#[test]
+fn a_check_that_ends_before_it_begins_says_so() {
+    let mut silent = Silent::open("unbegun");
+    let image = "refit-abi.invalid/nothing:1";
+    let (fired, no_time) = (("cancel", Argument::Fired), ("options_json", r#"{"timeout_s":1e-9}"#.into()));
+    for (argument, code) in [(fired, "CANCELLED"), (no_time, "TIMEOUT")] {
+        let one = silent.caller.call("img_check_update", &[("image", image.into()), argument.clone()]);
+        let two = silent.caller.call("img_check_updates", &[("images_json", r#"["b:2","a:1"]"#.into()), argument.clone()]);
+        let all = silent.caller.call("img_check_updates", &[("images_json", Argument::Null), argument]);
+        assert_eq!([&one.code, &two.code, &all.code], [code; 3], "{}", one.message());
+        let (one, two) = (one.document, two.document);
+        for (check, image) in [(&one, image), (&two["images"][0], "b:2"), (&two["images"][1], "a:1")] {
+            assert_eq!((&check["image"], &check["state"], &check["has_update"]), (&json!(image), &json!("cancelled"), &json!(null)));
+            assert_eq!((&check["error"]["name"], &check["requests"]), (&json!(code), &json!(0)));
+        }
+        assert_eq!((two["images"].as_array().map(Vec::len), &two["requests"]), (Some(2), &json!(0)));
+        assert_eq!(all.document["images"], json!([]), "nobody has told which there are");
     }
     silent.end();
 }

@@ -4,6 +4,7 @@
 
 mod calls;
 pub mod child;
+pub mod family;
 mod kill;
 mod scenario;
 

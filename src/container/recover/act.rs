@@ -172,6 +172,12 @@ impl<'a> Repair<'a> {
         Ok(RecoveryAction::Undone)
     }
 
+    /// As an undo, but for the removal of the new container.
+    pub(super) async fn restore(&mut self) -> Result<()> {
+        (self.on_phase)("rolling_back", 400);
+        self.swap.restore().await
+    }
+
     async fn remove_new(&mut self, standing: &Standing) -> Result<RecoveryAction> {
         (self.on_phase)("removing", 500);
         for named in standing.old.iter().chain(&standing.new) {

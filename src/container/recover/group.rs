@@ -116,13 +116,17 @@ struct Member<'a> {
     orphan: bool,
 }
 
-/// The first of those that hold one another comes first: the others can only start once it runs.
+/// The first is put back before the others, which can only start once it runs, and its successor goes last: a recovery that is asked for the
+/// first finds them by it.
 async fn undo_all(group: &mut [(Member<'_>, Repair<'_>)], clock: Clock) -> Result<RecoveryAction> {
     let first_was_stopped = group.first().is_some_and(|(first, _)| first.decision.is_after_the_swap());
     for (at, (member, repair)) in group.iter_mut().enumerate() {
         if member.decision == Decision::UndoAfterStop && (at == 0 || first_was_stopped) {
             repair.await_any_stop(&member.standing, clock).await?;
         }
+        repair.restore().await?;
+    }
+    for (_, repair) in group.iter_mut().rev() {
         repair.undo().await?;
     }
     Ok(RecoveryAction::Undone)
@@ -160,4 +164,64 @@ async fn settle_all(group: &mut [(Member<'_>, Repair<'_>)]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::table::Named;
+    use super::*;
+    use crate::container::names::TemporaryName;
+    use serde_json::{Value, json};
+    use std::collections::HashSet;
+
+    fn id(digit: char) -> String {
+        std::iter::repeat_n(digit, 64).collect()
+    }
+
+    /// A container that holds others by their ids.
+    fn container(own: char, holds: &[char]) -> Value {
+        let mode = |at: usize| holds.get(at).map(|digit| format!("container:{}", id(*digit)));
+        json!({"Id": id(own), "HostConfig": {"NetworkMode": mode(0), "PidMode": mode(1)}})
+    }
+
+    fn before_the_swap(new: Value, holder: Value) -> Standing {
+        let name = TemporaryName::parse(&format!("web.refit-new-{}-r-65000000", &state::id(&holder)[..12])).unwrap();
+        Standing { new: vec![Named { name, container: new }], old: Vec::new(), holder: Some(holder) }
+    }
+
+    fn after_the_swap(new: Value, old: Value) -> Standing {
+        let name = TemporaryName::parse(&format!("web.refit-old-{}-r-65000000", &state::id(&new)[..12])).unwrap();
+        Standing { new: Vec::new(), old: vec![Named { name, container: old }], holder: Some(new) }
+    }
+
+    #[test]
+    fn names_belong_together_by_what_their_successors_hold() {
+        let member = |name: &str, standing: Standing| (name.to_owned(), standing);
+        // b, replaced already, holds c; a, not replaced yet, holds b; d holds the old container of c, as before.
+        let members = [
+            member("a", before_the_swap(container('1', &['2']), container('a', &['b']))),
+            member("b", after_the_swap(container('2', &['3']), container('b', &['c']))),
+            member("c", after_the_swap(container('3', &[]), container('c', &[]))),
+            member("d", before_the_swap(container('4', &['c']), container('d', &['c']))),
+            member("kept only", Standing::default()),
+        ];
+        assert_eq!(groups(&members), [vec!["c", "b", "a"], vec!["d"], vec!["kept only"]]);
+        assert!(groups(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_successor_of_a_run_that_was_undone_is_an_orphan() {
+        let there: HashSet<String> = ['a', 'b', '1'].map(id).into();
+        let cases = [
+            ("its provider's successor is gone", before_the_swap(container('1', &['9']), container('b', &['a'])), true),
+            ("likewise, after its swap", after_the_swap(container('1', &['9']), container('b', &['a'])), true),
+            ("its provider is there", before_the_swap(container('1', &['a']), container('b', &['a'])), false),
+            ("its provider was gone before", before_the_swap(container('1', &['9']), container('b', &['9'])), false),
+            ("it holds nobody", before_the_swap(container('1', &[]), container('b', &[])), false),
+        ];
+        for (case, standing, expected) in cases {
+            assert_eq!(standing.is_orphan(&there), expected, "{case}");
+        }
+    }
 }

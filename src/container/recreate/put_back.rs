@@ -26,7 +26,7 @@ pub(super) async fn discard(group: &mut Group<'_>, error: Error) -> Result<()> {
     Err(error)
 }
 
-/// Something was stopped: the container is put back, and then those that hold it, which can only then start.
+/// Something was stopped: the container is put back, and then those that hold it, which can only then start. Its own successor goes last.
 pub(super) async fn put_back(group: &mut Group<'_>, error: Error) -> Result<()> {
     group.runs.iter_mut().for_each(|run| run.report.result = RecreationResult::RollbackFailed);
     if group.runs.iter().any(|run| run.swap.lease.is_lost()) {
@@ -35,10 +35,18 @@ pub(super) async fn put_back(group: &mut Group<'_>, error: Error) -> Result<()> 
     (group.runs[0].on_phase)("rolling_back", 950);
     let words = last_words_of_new(&group.runs[group.at]).await;
     group.runs[group.at].report.logs_tail.clone_from(&words);
-    for run in &mut group.runs {
+    let undo_failed = |swap: &Swap<'_>, undo: Error| {
+        Err(if swap.lease.is_lost() { undo.caused_by(&error) } else { rollback_failed(swap, &error, &undo) })
+    };
+    if group.runs.len() > 1
+        && let Err(undo) = group.runs[0].swap.restore().await
+    {
+        return undo_failed(&group.runs[0].swap, undo);
+    }
+    for at in (1..group.runs.len()).chain([0]) {
+        let run = &mut group.runs[at];
         if let Err(undo) = run.swap.undo().await {
-            let lost = run.swap.lease.is_lost();
-            return Err(if lost { undo.caused_by(&error) } else { rollback_failed(&run.swap, &error, &undo) });
+            return undo_failed(&run.swap, undo);
         }
         run.report.result = if run.swap.mode.runs() { RecreationResult::RolledBack } else { RecreationResult::Failed };
         if run.swap.old != run.report.old_id {

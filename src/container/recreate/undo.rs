@@ -98,7 +98,29 @@ impl Swap<'_> {
         }
     }
 
+    /// The same but for the removal, as long as others are to be undone: a recovery knows of them by the new container.
+    pub(crate) async fn restore(&mut self) -> Result<()> {
+        let mut patience = Patience::new(self.engine_wait);
+        loop {
+            match self.restore_once().await {
+                Err(error) if !self.lease.is_lost() && patience.allows(&error).await => {}
+                result => return result.map(|_| ()),
+            }
+        }
+    }
+
+    /// The new container is removed last, because it tells the restart policy of the old one.
     async fn undo_once(&mut self) -> Result<()> {
+        let new = self.restore_once().await?;
+        for left in new.iter().map(state::id).chain(self.spare.as_deref()) {
+            self.lease.ensure().await?;
+            requests::remove_new(self.engine, left).await?;
+        }
+        Ok(())
+    }
+
+    /// The new container, as it was found.
+    async fn restore_once(&mut self) -> Result<Option<Value>> {
         let new = self.find_new().await?;
         let old = self.find_old().await?;
         if old.is_none() && self.kept.is_none() {
@@ -119,14 +141,9 @@ impl Swap<'_> {
             self.lease.ensure().await?;
             requests::rename(self.engine, state::id(&old), &self.name).await?;
         }
-        // The new container is removed last, because it tells the restart policy of the old one.
         self.restore_policy(&old, new.as_ref()).await?;
         self.run_again(&old).await?;
-        for left in new.iter().map(state::id).chain(self.spare.as_deref()) {
-            self.lease.ensure().await?;
-            requests::remove_new(self.engine, left).await?;
-        }
-        Ok(())
+        Ok(new)
     }
 
     async fn find_new(&self) -> Result<Option<Value>> {

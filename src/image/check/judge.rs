@@ -48,15 +48,18 @@ impl<'a> Checks<'a> {
         let permit = self.session.admit(reference.registry()).await;
         let (begun, trace) = (Instant::now(), Trace::default());
         let limit = self.session.check_limit();
-        let found = tokio::time::timeout(limit, self.find_out(image, &reference, &trace)).await.unwrap_or_else(|_| {
+        let mut found = tokio::time::timeout(limit, self.find_out(image, &reference, &trace)).await.unwrap_or_else(|_| {
             let trouble = Trouble::unreachable(Obstacle::Timeout, format!("the check did not end within {} s", limit.as_secs()));
             Found { known: None, via: Some(Via::Registry), verdict: Err(trouble.into()) }
         });
         drop(permit);
-        let outdated = match (&found.verdict, &found.known) {
-            (Ok(verdict), Some(known)) if verdict.state == State::UpToDate => self.locals.outdated(&reference, &known.facts.id),
-            _ => Vec::new(),
-        };
+        let mut outdated = Vec::new();
+        if let (Ok(Verdict { state: State::UpToDate, .. }), Some(known)) = (&found.verdict, &found.known) {
+            match self.locals.outdated(&self.refit.shared.engine, &reference, &known.facts.id).await {
+                Ok(containers) => outdated = containers,
+                Err(error) => found.verdict = Err(error.into()),
+            }
+        }
         let platform = self.platform.clone().or_else(|| found.known.as_ref()?.facts.platform.clone());
         let mut check = report::check(image, &reference, found, &trace, outdated);
         check.platform = platform.map(|platform| platform.to_string());

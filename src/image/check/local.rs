@@ -6,8 +6,10 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::container::ContainerSummary;
 use crate::container::list::{Listing, creation_reference};
 use crate::engine::{ApiVersion, Engine, escape};
+use crate::image::Current;
 use crate::image::inspect::{names, text};
 use crate::image::local_facts::LocalFacts;
 use crate::reference::Reference;
@@ -27,12 +29,11 @@ pub(super) struct Locals {
     containers: Vec<UsedBy>,
 }
 
-/// A container, the reference that it was created from, and the image that it runs.
+/// A container, and the reference that it was created from.
 #[derive(Debug)]
 struct UsedBy {
-    name: String,
     reference: Reference,
-    image_id: String,
+    container: ContainerSummary,
 }
 
 /// A local image, as far as it is known so far.
@@ -75,9 +76,12 @@ impl Locals {
     pub(super) async fn find(&self, engine: &Engine, image: &str, reference: &Reference) -> Result<Option<Known>> {
         match &self.listed {
             // A list shows digests without their tags.
-            Some(listed) if reference.digest().is_none() => {
-                Ok(listed.get(reference).map(|facts| Known { facts: facts.clone(), whole: false }))
-            }
+            Some(listed) if reference.digest().is_none() => match listed.get(reference) {
+                Some(facts) => Ok(Some(Known { facts: facts.clone(), whole: false })),
+                // Engine 26 lists no image of which this machine's platform is not here.
+                None if self.containerd => self.inspect(engine, image, reference).await,
+                None => Ok(None),
+            },
             _ => self.inspect(engine, image, reference).await,
         }
     }
@@ -107,9 +111,14 @@ impl Locals {
     }
 
     /// The containers of a reference that run another image than the one that it names.
-    pub(super) fn outdated(&self, reference: &Reference, id: &str) -> Vec<String> {
-        let outdated = self.containers.iter().filter(|container| container.reference == *reference && container.image_id != id);
-        outdated.map(|container| container.name.clone()).collect()
+    pub(super) async fn outdated(&self, engine: &Engine, reference: &Reference, id: &str) -> Result<Vec<String>> {
+        let (current, mut outdated) = (Current::new(engine, id), Vec::new());
+        for UsedBy { container, .. } in self.containers.iter().filter(|used| used.reference == *reference) {
+            if !current.is_run_by(container).await? {
+                outdated.push(container.name.clone());
+            }
+        }
+        Ok(outdated)
     }
 }
 
@@ -136,7 +145,7 @@ async fn containers(engine: &Engine) -> Result<Vec<UsedBy>> {
     let mut found = Vec::new();
     for entry in Listing::read(engine).await?.containers() {
         if let Ok(reference) = Reference::parse(&creation_reference(engine, &entry).await?) {
-            found.push(UsedBy { name: entry.name, reference, image_id: entry.image_id });
+            found.push(UsedBy { reference, container: entry });
         }
     }
     Ok(found)

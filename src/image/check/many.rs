@@ -56,8 +56,8 @@ pub(super) async fn many(refit: &Refit, call: &Call, images: Option<Vec<String>>
         biased;
         interrupt = call.interrupted() => {
             let error = interrupt.error();
-            let ended = images.unwrap_or_default().iter().map(|image| report::ended(image, &error)).collect();
-            return Err(Failure::with_report(error, list(ended, begun)));
+            let list = ended(&images.unwrap_or_default(), &error);
+            return Err(Failure::with_report(error, CheckList { elapsed_ms: begun.elapsed().as_millis() as u64, ..list }));
         }
         prepared = prepare(refit, wanted, options, platform) => prepared,
     };
@@ -140,6 +140,11 @@ fn put(done: &Mutex<Vec<Option<Check>>>, call: &Call, number: usize, check: Chec
         steps: steps as u32,
         ..Progress::whole("check", image, "checking", permille)
     });
+}
+
+/// The checks of a call that ended before any was begun.
+pub(super) fn ended(images: &[String], error: &Error) -> CheckList {
+    list(images.iter().map(|image| report::ended(image, error)).collect(), Instant::now())
 }
 
 fn list(images: Vec<Check>, begun: Instant) -> CheckList {

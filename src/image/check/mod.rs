@@ -153,15 +153,17 @@ impl Refit {
     /// Whether the registry has a newer image; nothing is pulled. An error comes with the check that met it.
     pub fn check_update(&self, image: impl Into<String>, options: CheckOptions) -> Operation<Check> {
         let image = image.into();
-        self.operation(move |refit, call| async move {
+        let unbegun = image.clone();
+        let work = self.operation(move |refit, call| async move {
             let outcome = refit.check_update_in(&call, &image, &options).await;
             let check = match &outcome {
                 Ok(check) => Some(check),
                 Err(failure) => failure.report.as_ref(),
             };
-            refit.shared.last_checks.keep(check);
+            refit.keep(check);
             outcome
-        })
+        });
+        work.unbegun(move |error| report::ended(&unbegun, error))
     }
 
     /// A check as a part of another call.
@@ -172,14 +174,21 @@ impl Refit {
     /// The same for many images, by default all that have a tag. An image that cannot be checked has its error in its own check and
     /// spoils no other; a call that is ended early comes with the checks that were ready.
     pub fn check_updates(&self, images: Option<Vec<String>>, options: CheckOptions) -> Operation<CheckList> {
-        self.operation(move |refit, call| async move {
+        let unbegun = images.clone().unwrap_or_default();
+        let work = self.operation(move |refit, call| async move {
             let outcome = many::many(&refit, &call, images, &options).await;
             let list = match &outcome {
                 Ok(list) => Some(list),
                 Err(failure) => failure.report.as_ref(),
             };
-            refit.shared.last_checks.keep(list.into_iter().flat_map(|list| &list.images).filter(|check| check.state != State::Cancelled));
+            refit.keep(list.into_iter().flat_map(|list| &list.images));
             outcome
-        })
+        });
+        work.unbegun(move |error| many::ended(&unbegun, error))
+    }
+
+    /// Keeps what was found; a check that was ended has found nothing.
+    fn keep<'a>(&self, checks: impl IntoIterator<Item = &'a Check>) {
+        self.shared.last_checks.keep(checks.into_iter().filter(|check| check.state != State::Cancelled));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::registry::Obstacle;
-use refit_lab::{Answer, Authority, Identity, LyingRegistry};
+use refit_lab::{Answer, Authority, Identity, LyingRegistry, TlsFront};
 use std::path::{Path, PathBuf};
 
 /// A session for which the loopback is a network like any other.
@@ -81,5 +81,41 @@ async fn dockers_own_folders_of_certificates() {
     std::fs::write(own.join("broken.crt"), "nonsense").unwrap();
     let broken = strict(&[], &folder).digest(&reference, "1", &Trace::default()).await.unwrap_err();
     assert_eq!(broken.obstacle(), Some(Obstacle::Tls));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// `client.cert` and `client.key` beside the authority, as docker lays them down.
+#[tokio::test]
+async fn a_registry_that_wants_to_know_its_clients() {
+    let folder = folder("client");
+    let registry =
+        LyingRegistry::start(|_| Answer::status(200).header("Content-Type", MANIFEST).header("Docker-Content-Digest", &digest('a')));
+    let (ours, other) = (Authority::new("ours"), Authority::new("other"));
+    let target = refit_lab::Address::Tcp(registry.host.clone());
+    let front = TlsFront::start(&ours.identity(&["127.0.0.1"]), Some(&ours), &target);
+    let own = folder.join(&front.host);
+    std::fs::create_dir_all(&own).unwrap();
+    ours.write(&own.join("ca.crt"));
+    let reference = Reference::parse(&format!("{}/app:1", front.host)).unwrap();
+    for (case, client, good) in [
+        ("none", None, false),
+        ("another authority's", Some(other.identity(&["me"])), false),
+        ("its own", Some(ours.identity(&["me"])), true),
+    ] {
+        if let Some(client) = client {
+            client.write(&own.join("client.cert"), &own.join("client.key"));
+        }
+        let (session, trace) = (strict(&[], &folder), Trace::default());
+        let answer = session.digest(&reference, "1", &trace).await;
+        if good {
+            assert_eq!((answer, trace.requests()), (Ok(Some(digest('a'))), 1), "{case}");
+        } else {
+            assert_eq!(answer.unwrap_err().obstacle(), Some(Obstacle::Tls), "{case}");
+        }
+    }
+    assert_eq!(registry.requests().len(), 1);
+    std::fs::remove_file(own.join("client.key")).unwrap();
+    let keyless = strict(&[], &folder).digest(&reference, "1", &Trace::default()).await.unwrap_err();
+    assert!(matches!(&keyless, Trouble::Unreachable(why) if why.why == Obstacle::Tls && why.words.contains("client.key")), "{keyless:?}");
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -4,6 +4,8 @@
 mod answers;
 mod certificates;
 mod credentials;
+mod http2;
+mod proxies;
 mod server;
 
 use std::collections::BTreeMap;
