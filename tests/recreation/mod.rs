@@ -43,8 +43,11 @@ impl Case<'_> {
         &self.old.reference
     }
 
-    /// Moves the tag, as a pull by hand does.
+    /// Moves the tag, as a pull by hand does, where need be with another tag for the old image, as `img_update` does.
     pub fn moves_to(&self, image: &Image) -> Published {
+        if self.lab.engine.forgets_untagged_images() {
+            self.lab.engine.tag(self.image(), &self.scope.reference(&refit_lab::digest::unique()));
+        }
         self.scope.pull(&image.build(), "t")
     }
 

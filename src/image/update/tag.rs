@@ -1,5 +1,6 @@
 //! The tag of an update: kept beside, and put back when no container has moved.
 
+use http::Method;
 use serde_json::Value;
 
 use super::TagFate;
@@ -13,7 +14,8 @@ async fn tag(engine: &Engine, id: &str, reference: &Reference) -> Result<()> {
     let name = reference.familiar_name();
     let tag = reference.tag().unwrap_or("latest");
     let path = format!("/images/{}/tag?repo={}&tag={}", escape(id), escape(&name), escape(tag));
-    engine.post(&format!("tagging image {id} as {name}:{tag}"), &path, None).await?;
+    // Podman's answer is not JSON.
+    engine.call(&format!("tagging image {id} as {name}:{tag}"), Method::POST, &path, None, engine.timeout()).await?;
     Ok(())
 }
 

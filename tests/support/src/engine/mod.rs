@@ -135,6 +135,11 @@ impl Engine {
         self.get("/info")["DriverStatus"].to_string().contains("io.containerd.snapshotter")
     }
 
+    /// True for Engine 26 with containerd's store, which deletes an image that has lost its tag, though a container uses it.
+    pub fn forgets_untagged_images(&self) -> bool {
+        self.version().0 == 26 && self.has_containerd_store()
+    }
+
     /// True for Podman.
     pub fn is_podman(&self) -> bool {
         self.get("/version")["Components"].to_string().contains("Podman")
