@@ -17,6 +17,8 @@ use refit_lab::{Answer, Asked, Image, Lab, LyingRegistry};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+type Manner = Box<dyn Fn(&Asked) -> Answer + Send + Sync>;
+
 const SECRET: &str = "REFIT-SECRET-5f0c1e";
 const FOLDER: &str = "REFIT_SECRETS";
 /// Where a credential comes from; one registry of each manner for each.
@@ -24,7 +26,7 @@ const SOURCES: [&str; 9] =
     ["options", "options token", "variable", "auths", "identitytoken", "registrytoken", "helper", "failing helper", "podman"];
 
 /// The manners of registries that are shown a credential. The worst say it again.
-fn manners() -> Vec<Box<dyn Fn(&Asked) -> Answer + Send + Sync>> {
+fn manners() -> Vec<Manner> {
     let artifact = Image::scratch().build();
     let said = |asked: &Asked| format!("{} {} {SECRET}", asked.header("authorization"), String::from_utf8_lossy(&asked.body));
     let echo = move |status: u16, asked: &Asked| {
