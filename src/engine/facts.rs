@@ -54,13 +54,19 @@ impl Facts {
 
 fn of(version: &Value, info: &Value) -> Facts {
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let store = store(version, info);
     Facts {
-        id: text(info, "ID"),
+        // Podman makes up another one at every call.
+        id: if store == Store::Podman {
+            format!("podman {} {}", text(info, "Name"), text(info, "DockerRootDir"))
+        } else {
+            text(info, "ID")
+        },
         version: text(version, "Version"),
         min_api_version: version.get("MinAPIVersion").and_then(Value::as_str).map(str::to_owned),
         os: text(version, "Os"),
         architecture: text(version, "Arch"),
-        store: store(version, info),
+        store,
         storage_driver: text(info, "Driver"),
         root_dir: text(info, "DockerRootDir"),
         name: text(info, "Name"),

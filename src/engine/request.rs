@@ -47,12 +47,16 @@ impl Answer {
 /// Podman 5.8's words for what is a 409 of Docker's: at a create, and at a rename.
 const NAME_TAKEN: [&str; 2] = ["that name is already in use", "UNIQUE constraint failed: ContainerConfig.Name"];
 
+/// Podman 5.8's words about a container that is removed while it is inspected.
+const GONE_MEANWHILE: &str = "found in database: no such container";
+
 /// An answer of 400 or more as an error. The caller maps the statuses that mean more to it.
 pub(super) fn refused(what: &str, status: u16, message: &str) -> Error {
     let code = match status {
         404 => Code::NotFound,
         409 => Code::Conflict,
         500 if NAME_TAKEN.iter().any(|words| message.contains(words)) => Code::Conflict,
+        500 if message.ends_with(GONE_MEANWHILE) => Code::NotFound,
         _ => Code::Engine,
     };
     let message = if message.trim().is_empty() { "no reason given" } else { message.trim() };
@@ -201,6 +205,8 @@ mod tests {
         }
         let words = "renaming container 9d40: updating container config table: UNIQUE constraint failed: ContainerConfig.Name";
         assert_eq!(refused("renaming x", 500, words).code(), Code::Conflict);
+        let words = "no container with ID d8f8 found in database: no such container";
+        assert_eq!(refused("inspecting x", 500, words).code(), Code::NotFound);
     }
 
     #[test]

@@ -70,7 +70,10 @@ impl Prepared<'_> {
         let address = |container: &Value, name: &str| container["NetworkSettings"]["Networks"][name]["IPAMConfig"]["IPv4Address"].clone();
         let now = case.inspect(&case.name);
         for (name, network) in now["NetworkSettings"]["Networks"].as_object().unwrap() {
-            assert_eq!(network["IPAddress"], address(&self.before, name), "{when}: {name}");
+            let configured = address(&self.before, name);
+            // Podman does not show it, which is one of the losses that a recreation tells.
+            assert!(configured.is_string() || case.lab.engine.is_podman(), "{when}: {name}");
+            assert!(configured.is_null() || network["IPAddress"] == configured, "{when}: {name}: {network}");
         }
     }
 }
@@ -90,7 +93,7 @@ pub fn assert_auto_removed(case: &Case, before: &Value, when: &str) {
     assert_eq!((&after["HostConfig"]["AutoRemove"], mounts(&after)), (&json!(true), mounts(before)), "{when}");
     let read = case.lab.engine.exec(&case.name, &["cat", "/anonymous/file"]);
     assert_eq!(read.output, "kept\n", "{when}: {read:?}");
-    case.assert_alone();
+    assert_eq!(case.containers().len(), 1, "{when}: {:?}", case.containers());
 }
 
 /// Containers that have nothing to do with a recreation: one that runs, and what another container's recreation has left.
