@@ -93,6 +93,19 @@ impl Reference {
         self.written_after(self.name())
     }
 
+    /// What somebody said about it without its names, for who looks for words in it: a registry at port 40191 is no 401, and an image may be
+    /// called anything.
+    pub(crate) fn left_out_of(&self, words: &str) -> String {
+        let mut own = words.to_owned();
+        for name in [&self.normalised(), &self.familiar(), &self.name(), &self.familiar_name(), self.repository(), self.registry()] {
+            own = without(&own, name);
+        }
+        for name in [self.tag(), self.digest()].into_iter().flatten() {
+            own = without(&own, name);
+        }
+        own
+    }
+
     /// The same repository at another tag.
     pub fn with_tag(&self, tag: &str) -> Result<Self> {
         Self::parse(&format!("{}:{tag}", self.name()))
@@ -130,6 +143,23 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Self> {
         Self::parse(text)
     }
+}
+
+/// A text without a name, where that stands by itself.
+fn without(text: &str, name: &str) -> String {
+    let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte));
+    let (mut rest, mut out) = (text, String::new());
+    while let Some(at) = rest.find(name).filter(|_| !name.is_empty()) {
+        let end = at + name.len();
+        let before = rest.as_bytes()[..at].last().or(out.as_bytes().last());
+        if is_part(before) || is_part(rest.as_bytes().get(end)) {
+            out.push_str(&rest[..end]);
+        } else {
+            out.push_str(&rest[..at]);
+        }
+        rest = &rest[end..];
+    }
+    out + rest
 }
 
 /// Whether the text is `sha256:` and 64, or `sha512:` and 128, lower-case hexadecimal digits.

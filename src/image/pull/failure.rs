@@ -5,7 +5,8 @@ use crate::{Code, Error};
 
 /// The engine's error of a pull, whether it was its answer or came inside the stream.
 pub(super) fn classify(image: &str, words: &str, status: Option<u16>) -> Error {
-    let code = code(&without_names(image, words), status);
+    let own = Reference::parse(image).map_or_else(|_| words.to_owned(), |reference| reference.left_out_of(words));
+    let code = code(&own.to_lowercase(), status);
     let next = match code {
         Code::NotFound => "is the name right, and has it this platform?",
         Code::Unauthorized => "are the credentials right, and is the name? (a registry may answer so for a missing repository too)",
@@ -19,20 +20,6 @@ pub(super) fn classify(image: &str, words: &str, status: Option<u16>) -> Error {
         Some(status) => error.with_http_status(status),
         None => error,
     }
-}
-
-/// The engine's own words: a registry at port 40191 is no 401, and an image may be called anything.
-fn without_names(image: &str, words: &str) -> String {
-    let mut own = words.replace(image, "");
-    if let Ok(reference) = Reference::parse(image) {
-        for name in [&reference.name(), &reference.familiar_name(), reference.repository(), reference.registry()] {
-            own = own.replace(name, "");
-        }
-        for name in [reference.tag(), reference.digest()].into_iter().flatten() {
-            own = own.replace(&format!(":{name}"), "").replace(&format!("/{name}"), "").replace(&format!("@{name}"), "");
-        }
-    }
-    own.to_lowercase()
 }
 
 fn code(words: &str, status: Option<u16>) -> Code {
