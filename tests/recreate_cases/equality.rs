@@ -26,8 +26,19 @@ fn is_empty(value: &Value) -> bool {
     value.is_null() || *value == json!("") || *value == json!([]) || *value == json!({})
 }
 
+/// Podman's own annotations, which follow from other settings.
+fn is_derived(annotation: &str) -> bool {
+    ["io.podman.", "io.container.manager", "org.systemd.property.", "org.opencontainers.image.stopSignal"]
+        .iter()
+        .any(|own| annotation.starts_with(own))
+}
+
 fn normal(key: &str, value: &Value) -> Value {
     match key {
+        "Annotations" => {
+            let own = value.as_object().into_iter().flatten().filter(|(name, _)| !is_derived(name));
+            Value::Object(own.map(|(name, value)| (name.clone(), value.clone())).collect())
+        }
         // Nothing and an empty list are not the same here.
         "MaskedPaths" | "ReadonlyPaths" => value.clone(),
         "RestartPolicy" if value["Name"] == "" => json!({"Name": "no", "MaximumRetryCount": value["MaximumRetryCount"]}),

@@ -128,7 +128,7 @@ fn normalise_host_config(host_config: &mut Map<String, Value>, container: &Value
 
 /// What may be lost because neither of Podman's inspects shows it; the comparison after create cannot see it either.
 pub(super) fn losses(container: &Value) -> Vec<String> {
-    let mut losses = vec!["a domain name".to_owned()];
+    let mut losses = vec!["a domain name".to_owned(), "that it was created from an image id, and not from the name".to_owned()];
     let networks: Vec<&str> = entries(&container["NetworkSettings"], "Networks").map(|(name, _)| name.as_str()).collect();
     let own: Vec<&str> = networks.iter().filter(|name| !matches!(**name, "podman" | "bridge" | "host" | "none")).copied().collect();
     if !networks.is_empty() {

@@ -61,7 +61,7 @@ fn no_network_is_the_network_none() {
 #[test]
 fn the_losses_name_what_this_container_could_lose() {
     let plain = losses(&json!({"NetworkSettings": {"Networks": {"podman": {}}}}));
-    assert_eq!(plain, ["a domain name", "a configured MAC address"]);
+    assert_eq!(plain, ["a domain name", "that it was created from an image id, and not from the name", "a configured MAC address"]);
     let own = losses(&json!({
         "NetworkSettings": {"Networks": {"n1": {}, "n2": {}}}, "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}, "Links": ["a:b"]},
     }));
