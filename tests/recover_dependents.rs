@@ -6,7 +6,12 @@ mod recreation;
 
 use recreation::child::Work;
 use recreation::family::Family;
+use recreation::{Side, kill_at};
 use refit_lab::Image;
+
+fn recreation(family: &Family<'static>) -> Work {
+    Work::recreate(&family.case.name).option("recreate_dependents", true)
+}
 
 fn every_kill(name: &'static str, members: &'static [&'static str], new: fn() -> Image) {
     let prepare = || {
@@ -14,8 +19,7 @@ fn every_kill(name: &'static str, members: &'static [&'static str], new: fn() ->
         family.case.moves_to(&new());
         family
     };
-    let work = |family: &Family<'static>| Work::recreate(&family.case.name).option("recreate_dependents", true);
-    recreation::every_kill(name, prepare, |family| (&family.case, work(family)), Family::assert_all_or_none);
+    recreation::every_kill(name, prepare, |family| (&family.case, recreation(family)), Family::assert_all_or_none);
 }
 
 #[test]
@@ -26,4 +30,17 @@ fn killed_anywhere_all_or_none_are_replaced() {
 #[test]
 fn killed_anywhere_while_all_are_put_back() {
     every_kill("dependentsback", &["", "-ns", "-volumes"], || Image::new().cmd(["sh", "-c", "exit 3"]));
+}
+
+/// The recovery is killed too: of a run whose container has been replaced, and its dependent not yet.
+#[test]
+fn a_recovery_that_is_killed_anywhere_is_recovered() {
+    let prepare = || {
+        let family = Family::of("dependentstwice", &["", "-net"]);
+        family.case.moves_to(&Image::new().version("2"));
+        assert!(kill_at(&family.case, &recreation(&family), "POST */stop", 2, Side::After));
+        family
+    };
+    let recovery = |family: &Family<'static>| Work::recover(&family.case.name);
+    recreation::every_kill("dependentstwice", prepare, |family| (&family.case, recovery(family)), Family::assert_all_or_none);
 }

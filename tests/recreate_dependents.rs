@@ -21,14 +21,15 @@ fn with_dependents() -> RecreateOptions {
 #[test]
 fn they_are_recreated_after_it_and_hold_the_new_one() {
     let family = Family::new("family");
-    let new = family.case.moves_to(&Image::new().version("2"));
+    family.case.moves_to(&Image::new().version("2"));
     let report = recreate(&family.case, with_dependents()).unwrap();
+    let new = family.case.lab.engine.image(family.case.image()).unwrap();
     assert_eq!(report.result, RecreationResult::Recreated);
     assert!(family.results(&report).iter().all(|result| *result == RecreationResult::Recreated), "{report:?}");
     for member in MEMBERS {
         let (before, after) = (family.before(member), family.inspect(member));
         assert_ne!(after["Id"], before["Id"]);
-        assert_eq!(after["Image"], new.config_digest.as_str());
+        assert_eq!(after["Image"], new["Id"]);
     }
     family.assert_joined("recreated");
     let net = report.dependents.iter().find(|one| one.container == family.name("-net")).unwrap();
@@ -99,7 +100,7 @@ fn all_are_as_before_when_a_dependent_fails() {
     family.case.lab.engine.run(&picky, &body);
     let before = family.case.inspect(&picky);
     family.case.moves_to(&Image::new().version("2"));
-    family.case.scope.pull(&Image::new().version("2").env("VERSION", "2").build(), "picky");
+    family.case.moves(&own.reference, "picky", &Image::new().version("2").env("VERSION", "2"));
     let (error, report) = failed(recreate(&family.case, with_dependents()));
     assert_eq!((error.code(), report.result), (Code::RolledBack, RecreationResult::RolledBack), "{error}");
     assert!(error.message().contains(&picky) && error.message().contains("cannot"), "{error}");

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::in_hand;
 use super::inspect;
 use super::names::{self, Hand};
+use super::requests;
 use crate::engine::Engine;
 use crate::image::Current;
 use crate::image::inspect::{names as image_names, text};
@@ -117,13 +118,8 @@ pub(crate) struct Listing {
 
 impl Listing {
     pub(crate) async fn read(engine: &Engine) -> Result<Self> {
-        let what = "listing the containers";
-        let answer = engine.call(what, http::Method::GET, "/containers/json?all=1", None, engine.timeout()).await?;
-        let now = answer.engine_time().unwrap_or_default();
-        match answer.json(what)? {
-            Value::Array(entries) => Ok(Self { engine: engine.endpoint().to_string(), entries, now }),
-            _ => Err(Code::Engine.error("listing the containers: the engine's answer is no list")),
-        }
+        let (entries, now) = requests::list(engine).await?;
+        Ok(Self { engine: engine.endpoint().to_string(), entries, now })
     }
 
     /// Every container once, under its own name. `outdated` is not known yet.

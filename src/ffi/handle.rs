@@ -266,3 +266,36 @@ pub(super) fn unwatched<T: Send + 'static>(operation: Operation<T>) -> Outcome<T
     while !running.queue.wait().ended {}
     running.result()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    /// In a process of its own, since a panic hook is the whole process's.
+    #[test]
+    fn a_contained_panic_prints_nothing_and_others_are_told() {
+        const CHILD: &str = "REFIT_TEST_PANICS";
+        if std::env::var_os(CHILD).is_some() {
+            silence_panics();
+            let panics = |name: &str, message: &'static str, inside: bool| {
+                let work = move || {
+                    INSIDE.with_borrow_mut(|calls| calls.extend(inside.then_some(std::ptr::null())));
+                    panic!("{message}")
+                };
+                let ended = std::thread::Builder::new().name(name.to_owned()).spawn(work).unwrap().join();
+                assert!(ended.is_err());
+            };
+            panics(THREADS, "on a thread of the library", false);
+            panics("caller", "inside a call", true);
+            panics("caller", "of somebody else", false);
+            return;
+        }
+        let name = std::thread::current().name().unwrap().to_owned();
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let done = child.args([&name, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
+        let told = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.success() && told.contains("of somebody else"), "{told}");
+        assert!(!told.contains("of the library") && !told.contains("inside a call"), "{told}");
+    }
+}

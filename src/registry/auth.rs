@@ -5,7 +5,7 @@ use http::{HeaderValue, Method, StatusCode};
 
 use super::Session;
 use super::challenge::Challenge;
-use super::credential::{Credential, bearer};
+use super::credential::{Credential, bearer, hidden};
 use super::endpoint::Endpoint;
 use super::http::{Answer, Request};
 use super::tokens::{Token, TokenKey};
@@ -58,7 +58,10 @@ impl Session {
         loop {
             tried_without |= matches!(grant, Grant::Nothing);
             let request = Request { authorization: grant.header(), ..request.clone() };
-            let answer = self.send(&endpoint.host, &request, trace).await?;
+            let mut answer = self.send(&endpoint.host, &request, trace).await?;
+            if let Some(shown) = request.authorization.as_ref().filter(|_| !answer.status.is_success()) {
+                answer.body = hidden(&answer.body, shown).into();
+            }
             if answer.status != StatusCode::UNAUTHORIZED {
                 trace.credential(CredentialUse::None);
                 return Ok(answer);

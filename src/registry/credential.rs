@@ -74,6 +74,17 @@ pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
     sensitive(&format!("Bearer {token}"))
 }
 
+/// The words of a registry without the credential that it was shown: some repeat it in their errors.
+pub(super) fn hidden(words: &[u8], shown: &HeaderValue) -> Vec<u8> {
+    let shown = String::from_utf8_lossy(shown.as_bytes());
+    let secret = shown.split_once(' ').map_or(&*shown, |(_, secret)| secret);
+    let decoded = STANDARD.decode(secret).ok().and_then(|pair| String::from_utf8(pair).ok()).unwrap_or_default();
+    let password = decoded.split_once(':').map_or("", |(_, password)| password);
+    let words = String::from_utf8_lossy(words);
+    let secrets = [secret, password].into_iter().filter(|secret| !secret.is_empty());
+    secrets.fold(words.into_owned(), |words, secret| words.replace(secret, "***")).into_bytes()
+}
+
 /// hyper's own Debug hides a header that is marked so.
 fn sensitive(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
@@ -95,6 +106,19 @@ mod tests {
         assert!(!format!("{secrets:?}").contains("SECRET"));
         assert!(!format!("{:?}", bearer("SECRET")).contains("SECRET"));
         assert!(!format!("{:?}", secrets[0].as_ref().and_then(Credential::basic)).contains("U0VDUkVU"));
+    }
+
+    #[test]
+    fn words_are_told_without_the_secret() {
+        let basic = Credential::of(Some("me"), Some("SECRET"), None).as_ref().and_then(Credential::basic);
+        for (sent, words, told) in [
+            (basic.clone(), "bad password SECRET of me", "bad password *** of me"),
+            (basic.clone(), "no Basic bWU6U0VDUkVU here", "no Basic *** here"),
+            (bearer("SECRET"), "the token SECRET has expired", "the token *** has expired"),
+            (sensitive("Basic bWU6"), "no password", "no password"),
+        ] {
+            assert_eq!(sent.map(|sent| hidden(words.as_bytes(), &sent)).as_deref(), Some(told.as_bytes()));
+        }
     }
 
     #[test]

@@ -189,7 +189,7 @@ fn rate(headers: &HeaderMap, name: &str) -> Option<u64> {
 
 fn is_tls(error: &(dyn StdError + 'static)) -> bool {
     let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    inside.is_some_and(|inside| inside.is::<rustls::Error>())
+    inside.and_then(|inside| inside.downcast_ref::<rustls::Error>()).is_some()
 }
 
 fn failed(error: &hyper_util::client::legacy::Error) -> Trouble {

@@ -15,4 +15,5 @@ mod process;
 mod program;
 mod prototypes;
 mod schema;
+mod secrets;
 mod symbols;

@@ -45,10 +45,15 @@ impl Case<'_> {
 
     /// Moves the tag, as a pull by hand does, where need be with another tag for the old image, as `img_update` does.
     pub fn moves_to(&self, image: &Image) -> Published {
+        self.moves(self.image(), "t", image)
+    }
+
+    /// Moves another tag of the same repository.
+    pub fn moves(&self, reference: &str, tag: &str, image: &Image) -> Published {
         if self.lab.engine.forgets_untagged_images() {
-            self.lab.engine.tag(self.image(), &self.scope.reference(&refit_lab::digest::unique()));
+            self.lab.engine.tag(reference, &self.scope.reference(&refit_lab::digest::unique()));
         }
-        self.scope.pull(&image.build(), "t")
+        self.scope.pull(&image.build(), tag)
     }
 
     /// Runs a container of the first version that has a policy, an address, a volume with a file and an anonymous volume, and stops fast.

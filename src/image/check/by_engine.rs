@@ -54,7 +54,7 @@ impl Remote for ByEngine<'_> {
         let what = format!("asking the engine about {image}");
         let answer = match self.engine.get_with(&what, &format!("/distribution/{image}/json"), &headers, PATIENCE).await {
             Ok(answer) => answer,
-            Err(error) => return refused(error),
+            Err(error) => return refused(self.reference, error),
         };
         let digest = answer.pointer("/Descriptor/digest").and_then(Value::as_str).filter(|digest| is_digest(digest));
         let platforms = answer.get("Platforms").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -78,9 +78,9 @@ impl Remote for ByEngine<'_> {
 }
 
 /// What the engine's refusal says about the registry.
-fn refused(error: Error) -> Result<Option<String>, Failed> {
+fn refused(reference: &Reference, error: Error) -> Result<Option<String>, Failed> {
     let Some(status) = error.context().http_status else { return Err(Failed::Engine(error)) };
-    let words = error.message().rsplit_once(": ").map_or_else(|| error.message(), |_| error.message()).to_lowercase();
+    let words = reference.left_out_of(error.message()).to_lowercase();
     let has = |list: &[&str]| list.iter().any(|part| words.contains(part));
     Err(Failed::Registry(match status {
         404 => return Ok(None),
@@ -110,12 +110,15 @@ fn obstacle(has: &dyn Fn(&[&str]) -> bool) -> Option<Obstacle> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_engines_words() {
+        let reference = Reference::parse("r/tls:timeout").unwrap();
         let table = [
+            (500, "the registry of r/tls:timeout has answered with nonsense", None),
             (500, "Get \"https://r/v2/\": dial tcp: lookup r on 10.0.0.1:53: no such host", Some("dns")),
             (500, "Get \"https://r/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", Some("refused")),
             (500, "Get \"https://r/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority", Some("tls")),
@@ -130,14 +133,14 @@ mod tests {
         ];
         for (status, words, expected) in table {
             let error = Code::Engine.error(format!("asking: {words}")).with_http_status(status);
-            let Err(Failed::Registry(trouble)) = refused(error) else { continue };
+            let Err(Failed::Registry(trouble)) = refused(&reference, error) else { continue };
             assert_eq!(trouble.obstacle().map(Obstacle::name), expected, "{words}");
         }
-        let status = |status: u16, words: &str| refused(Code::Engine.error(words).with_http_status(status));
+        let status = |status: u16, words: &str| refused(&reference, Code::Engine.error(words).with_http_status(status));
         assert_eq!(status(404, "manifest unknown"), Ok(None));
         assert_eq!(status(401, ""), Err(Failed::Registry(Trouble::Unauthorized)));
         assert_eq!(status(403, ""), Err(Failed::Registry(Trouble::Denied)));
         assert!(matches!(status(500, "toomanyrequests: You have reached"), Err(Failed::Registry(Trouble::RateLimited(_)))));
-        assert!(matches!(refused(Code::Unreachable.error("gone")), Err(Failed::Engine(_))));
+        assert!(matches!(refused(&reference, Code::Unreachable.error("gone")), Err(Failed::Engine(_))));
     }
 }

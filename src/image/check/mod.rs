@@ -39,7 +39,8 @@ pub struct Check {
     pub reason: Option<String>,
     /// Whether there is something newer; `null` on everything that is not known.
     pub has_update: Option<bool>,
-    /// Which platform's image was compared: `linux/amd64`.
+    /// Which platform's image was compared: `linux/amd64`. `null` also where the digest in the engine's list was proof enough, as it mostly
+    /// is among many: the list does not tell it.
     pub platform: Option<String>,
     /// The local image.
     pub local: Option<LocalImage>,

@@ -1,10 +1,12 @@
 //! What a failed pull means: the engine gives words, a caller needs a code.
 
+use crate::reference::Reference;
 use crate::{Code, Error};
 
 /// The engine's error of a pull, whether it was its answer or came inside the stream.
 pub(super) fn classify(image: &str, words: &str, status: Option<u16>) -> Error {
-    let code = code(words, status);
+    let own = Reference::parse(image).map_or_else(|_| words.to_owned(), |reference| reference.left_out_of(words));
+    let code = code(&own.to_lowercase(), status);
     let next = match code {
         Code::NotFound => "is the name right, and has it this platform?",
         Code::Unauthorized => "are the credentials right, and is the name? (a registry may answer so for a missing repository too)",
@@ -21,7 +23,6 @@ pub(super) fn classify(image: &str, words: &str, status: Option<u16>) -> Error {
 }
 
 fn code(words: &str, status: Option<u16>) -> Code {
-    let words = words.to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
     if says(&["toomanyrequests", "too many requests", "rate limit", "pull rate"]) || status == Some(429) {
         Code::RateLimited
@@ -31,7 +32,8 @@ fn code(words: &str, status: Option<u16>) -> Code {
         "access denied",
         "access to the resource is denied",
         "no basic auth",
-        "401",
+        "401 ",
+        ": 401",
         "403 forbidden",
         "denied:",
     ]) {
@@ -66,6 +68,24 @@ fn code(words: &str, status: Option<u16>) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_not_the_engines_words() {
+        for (image, words, expected) in [
+            ("127.0.0.1:40191/app:1", "manifest for 127.0.0.1:40191/app:1 not found: manifest unknown", Code::NotFound),
+            ("denied:401", "manifest for denied:401 not found: manifest unknown", Code::NotFound),
+            (
+                "r.example/unauthorized:not",
+                "Get \"https://r.example/v2/unauthorized/manifests/not\": dial tcp 10.0.0.1:443",
+                Code::Unreachable,
+            ),
+            ("r.example/app:1", "Head \"https://r.example/v2/app/manifests/1\": unexpected status: 401 Unauthorized", Code::Unauthorized),
+        ] {
+            let error = classify(image, words, None);
+            assert_eq!(error.code(), expected, "{words}");
+            assert!(error.message().contains(words), "{error}");
+        }
+    }
 
     #[test]
     fn the_engines_words_have_their_code() {
