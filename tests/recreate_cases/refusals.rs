@@ -111,6 +111,8 @@ fn r59_images_by_id_by_digest_and_without_tag() {
     }
 
     let moving = Moving::plain("r59-digest");
+    // 28 with containerd's store forgets the digest, though not the image, once the tag has moved.
+    moving.engine().tag(moving.case.image(), &moving.case.scope.reference("kept"));
     let before = moving.run(json!({"Image": moving.case.old.by_digest()}));
     assert_eq!(moving.recreate()["Image"], before["Image"]);
 
