@@ -7,7 +7,7 @@ use std::time::Duration;
 use refit::container::{RecreateOptions, RecreationResult};
 use refit::image::{Action, ContainerUpdate, OnFailure, TagFate, UpdateOptions, UpdateReport};
 use refit::{Cancel, Code, ConnectOptions, Outcome, Refit};
-use refit_lab::{Image, Lab, Published, Scope};
+use refit_lab::{Image, Lab, Published, Scope, not_here};
 use serde_json::{Value, json};
 
 /// Writes once who was first on the volume, then serves until it is asked to stop.
@@ -107,7 +107,8 @@ async fn three_containers_are_updated() {
     let new = three.scope.publish(&version("2").build(), "t");
 
     let plan = refit.plan_update(&three.old.reference, &options()).await.unwrap();
-    assert!(plan.pull && plan.download_bytes.is_some() && plan.keep_as.is_none());
+    assert!(plan.pull && plan.download_bytes.is_some());
+    assert_eq!(plan.keep_as.is_some(), lab.engine.forgets_untagged_images());
     assert_eq!(plan.expect_digest.as_deref(), Some(new.digest.as_str()));
     let planned: Vec<_> = plan.containers.iter().map(|one| (one.container.clone(), one.action)).collect();
     assert_eq!(planned.last(), Some(&(three.scope.name("spare"), Action::Recreate)), "running ones come first");
@@ -150,7 +151,8 @@ async fn three_containers_are_updated() {
         assert_eq!(volume(old), volume(new), "the same volume, named or anonymous");
     }
     let address = |inspect: &Value| inspect["NetworkSettings"]["Networks"][&three.network]["IPAddress"].clone();
-    assert_eq!(address(&before[0]), address(&after[0]));
+    // Podman does not show that an address was asked for: one of its losses.
+    assert!(address(&before[0]) == address(&after[0]) || lab.engine.is_podman());
     assert!(after[0]["Config"]["Env"].as_array().unwrap().contains(&json!("VERSION=2")));
     assert!(after[0]["Config"]["Env"].as_array().unwrap().contains(&json!("MODE=live")));
     assert_eq!((&after[0]["State"]["Running"], &after[2]["State"]["Status"]), (&json!(true), &json!("created")));
@@ -287,7 +289,8 @@ async fn a_cancel_among_the_containers_leaves_each_whole() {
         let (code, report) = failed(update.await);
         assert_eq!(code, if stops { Code::Stopped } else { Code::Cancelled }, "at {at}");
         // The first "verifying" is the end of the pull, of which the tag may not have heard yet.
-        assert!(report.tag == TagFate::Restored || at == "verifying" && report.tag == TagFate::Unchanged, "at {at}: {:?}", report.tag);
+        assert!(matches!(report.tag, TagFate::Restored | TagFate::Unchanged), "at {at}: {:?}", report.tag);
+        assert_eq!(three.image_of_tag(), before[0]["Image"], "at {at}");
         for (name, old) in ["web", "job", "spare"].iter().zip(&before) {
             let now = three.inspect(name);
             assert_eq!((&now["Id"], &now["HostConfig"]), (&old["Id"], &old["HostConfig"]), "{name} at {at}");
@@ -319,6 +322,9 @@ async fn after_a_failure_the_others_are_tried_where_that_is_wanted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_but_a_pull_pulls() {
     let lab = Lab::get();
+    if lab.engine.is_podman() {
+        return not_here("this Podman has no journal, and so no events");
+    }
     let three = Three::new("update-manual");
     three.scope.publish(&version("2").build(), "t");
     let since = lab.engine.now();

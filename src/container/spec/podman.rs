@@ -44,6 +44,8 @@ fn normalise_config(config: &mut Map<String, Value>, container: &Value, image: &
             let entry = entry.as_str().unwrap_or_default();
             of_image.contains(entry) || !is_podmans_own(entry, container)
         });
+        // It shows them in another order each time [measured on 5.8].
+        environment.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
     }
     if let Some((_, name)) = SIGNALS.iter().find(|(number, _)| config.get("StopSignal").is_some_and(|shown| shown == number)) {
         let of_image = text(image, "StopSignal");
@@ -129,6 +131,9 @@ fn normalise_host_config(host_config: &mut Map<String, Value>, container: &Value
 /// What may be lost because neither of Podman's inspects shows it; the comparison after create cannot see it either.
 pub(super) fn losses(container: &Value) -> Vec<String> {
     let mut losses = vec!["a domain name".to_owned(), "that it was created from an image id, and not from the name".to_owned()];
+    if !super::value::is_empty(&container["Config"]["Healthcheck"]) {
+        losses.push("that its healthcheck is the image's, and not its own".into());
+    }
     let networks: Vec<&str> = entries(&container["NetworkSettings"], "Networks").map(|(name, _)| name.as_str()).collect();
     let own: Vec<&str> = networks.iter().filter(|name| !matches!(**name, "podman" | "bridge" | "host" | "none")).copied().collect();
     if !networks.is_empty() {

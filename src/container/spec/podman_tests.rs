@@ -28,7 +28,7 @@ fn what_podman_adds_and_respells_is_taken_back() {
             "Id": "0123456789abcdef",
             "Config": {
                 "Hostname": "0123456789ab", "StopSignal": "SIGUSR1", "Entrypoint": null, "Cmd": null, "WorkingDir": "",
-                "Env": ["A=1", "TERM=xterm", "MINE=2"],
+                "Env": ["A=1", "MINE=2", "TERM=xterm"],
             },
             "HostConfig": {
                 "NetworkMode": "n1", "NanoCpus": 0, "CpuQuota": 50000, "CpuPeriod": 100_000, "Runtime": "", "UTSMode": "", "PidMode": "",
@@ -62,6 +62,8 @@ fn no_network_is_the_network_none() {
 fn the_losses_name_what_this_container_could_lose() {
     let plain = losses(&json!({"NetworkSettings": {"Networks": {"podman": {}}}}));
     assert_eq!(plain, ["a domain name", "that it was created from an image id, and not from the name", "a configured MAC address"]);
+    let checked = losses(&json!({"Config": {"Healthcheck": {"Test": ["CMD", "true"]}}, "NetworkSettings": {"Networks": {}}}));
+    assert!(checked.iter().any(|loss| loss.contains("healthcheck")), "{checked:?}");
     let own = losses(&json!({
         "NetworkSettings": {"Networks": {"n1": {}, "n2": {}}}, "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}, "Links": ["a:b"]},
     }));
