@@ -126,7 +126,7 @@ fn sides(lab: &Lab, folder: &Path, images: &[String], all: bool) -> Vec<Side> {
         let settings = folder.join("cup.json");
         let registry = lab.registry.host.clone();
         std::fs::write(&settings, serde_json::json!({"registries": {registry: {"insecure": true}}}).to_string()).unwrap();
-        let (socket, list) = (host.trim_start_matches("unix://").to_owned(), images.to_vec());
+        let (socket, list) = (host.clone(), images.to_vec());
         let command = move || {
             let mut command = Command::new(&cup);
             command.arg("--socket").arg(&socket).arg("--config-path").arg(&settings).args(["check", "-r"]).args(&list);
@@ -210,7 +210,7 @@ fn measure(command: &mut Command) -> Measured {
     let (begun, cpu) = (Instant::now(), children_cpu());
     let output = command.stderr(Stdio::inherit()).output().expect("the child starts");
     let (wall, cpu) = (begun.elapsed().as_secs_f64(), children_cpu().as_secs_f64() - cpu.as_secs_f64());
-    assert!(output.status.success(), "{command:?}");
+    assert!(output.status.success(), "{}: {}", command.get_program().display(), output.status);
     let memory = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
     Measured { wall, cpu, requests: 0, counted: 0, memory }
 }

@@ -69,13 +69,13 @@ pub(super) async fn many(refit: &Refit, call: &Call, images: Option<Vec<String>>
         (Err(error), Some(images)) => return Ok(list(images.iter().map(|image| without_engine(image, &error)).collect(), begun)),
         (Err(error), None) => return Err(error.into()),
     };
-    let done = Mutex::new(vec![None; images.len()]);
+    let done = Mutex::new(Done { checks: vec![None; images.len()], ready: 0 });
     let interrupt = tokio::select! {
         biased;
         interrupt = call.interrupted() => Some(interrupt.error()),
         () = run(&checks, call, &images, &done) => None,
     };
-    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner).checks;
     match interrupt {
         None => {
             call.report(Progress { step: images.len() as u32, steps: images.len() as u32, ..Progress::whole("check", "", "done", 1000) });
@@ -102,7 +102,13 @@ async fn prepare<'a>(refit: &'a Refit, wanted: Option<usize>, options: &CheckOpt
     Ok(Checks::new(refit, session, locals, options.via.unwrap_or(shared.options.check_via), platform))
 }
 
-async fn run(checks: &Checks<'_>, call: &Call, images: &[String], done: &Mutex<Vec<Option<Check>>>) {
+/// The checks so far, in the order asked, and how many there are.
+struct Done {
+    checks: Vec<Option<Check>>,
+    ready: usize,
+}
+
+async fn run(checks: &Checks<'_>, call: &Call, images: &[String], done: &Mutex<Done>) {
     let mut queues: BTreeMap<String, VecDeque<usize>> = BTreeMap::new();
     for (number, image) in images.iter().enumerate() {
         let registry = Reference::parse(image).map(|reference| reference.registry().to_owned()).unwrap_or_default();
@@ -125,11 +131,12 @@ async fn run(checks: &Checks<'_>, call: &Call, images: &[String], done: &Mutex<V
     workers.collect::<()>().await;
 }
 
-fn put(done: &Mutex<Vec<Option<Check>>>, call: &Call, number: usize, check: Check) {
+fn put(done: &Mutex<Done>, call: &Call, number: usize, check: Check) {
     let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
     let image = check.image.clone();
-    done[number] = Some(check);
-    let (ready, steps) = (done.iter().flatten().count(), done.len());
+    done.checks[number] = Some(check);
+    done.ready += 1;
+    let (ready, steps) = (done.ready, done.checks.len());
     drop(done);
     let permille = (ready * 999 / steps.max(1)) as u32;
     let (current, total) = (ready as u64, Some(steps as u64));

@@ -14,8 +14,8 @@
 //!
 //! The map: [`Lab`] and [`Scope`] (what a test holds), [`Engine`] (raw JSON in and out), [`Registry`] (publish, delete, count requests),
 //! [`Image`], [`Index`] and [`Artifact`] (any manifest there is), [`Proxy`] (cuts, hangs, holds, answers and counts at the n-th
-//! request), [`LyingRegistry`] with [`Answer`] and [`Shelf`] (a registry that lies where it is told to), [`TlsFront`] with [`Authority`] (TLS,
-//! sound or not, in front of any of them).
+//! request), [`LyingRegistry`] with [`Answer`] and [`Shelf`] (a registry that lies where it is told to), [`ForwardProxy`] (CONNECT, whole
+//! requests, SOCKS), [`TlsFront`] with [`Authority`] (TLS, sound or not, in front of any of them).
 //!
 //! The engine is the one that answers (`DOCKER_HOST`, else /var/run/docker.sock); where none does, a dockerd of our own in a network
 //! namespace of its own, so that nothing of the machine's networks or rules is touched. `lab up|env|down|run` do the same from a shell.

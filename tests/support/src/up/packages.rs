@@ -35,7 +35,12 @@ fn is_there(program: &str) -> bool {
 }
 
 fn apt(words: &[&str]) {
-    let done = Command::new("apt-get").arg("-qq").args(words).env("DEBIAN_FRONTEND", "noninteractive").output();
+    // Another installation, the machine's own for one, is waited for.
+    let done = Command::new("apt-get")
+        .args(["-qq", "-o", "DPkg::Lock::Timeout=300"])
+        .args(words)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .output();
     match done {
         Ok(done) if done.status.success() => {}
         Ok(done) => panic!("apt-get {}: {}", words.join(" "), String::from_utf8_lossy(&done.stderr)),
