@@ -15,7 +15,10 @@ help: ## this list
 
 test: ## every test, on a real engine and registry
 	$(NEED) rust c $(if $(wildcard bindings/go/go.mod),go)
-	$(LAB) $(MAKE) test-rust test-go
+	mkdir -p $(TARGET)
+	$(LAB) $(MAKE) test-rust test-go 2>&1 | tee $(TARGET)/test.log
+	# Every login of the tests has such a secret, and nothing that was written may hold one.
+	! grep -anE 'REFIT-SECRET|lab-secret|proxy-secret' $(TARGET)/test.log
 
 test-rust: ## the library's tests, those of the C ABI among them
 	$(NEED) rust c

@@ -44,8 +44,12 @@ impl Answer {
     }
 }
 
-/// Podman 5.8's words for what is a 409 of Docker's: at a create, and at a rename.
-const NAME_TAKEN: [&str; 2] = ["that name is already in use", "UNIQUE constraint failed: ContainerConfig.Name"];
+/// Podman 5.8's words for what is a 409 of Docker's: at a create, at a rename, and at a removal.
+const CONFLICTS: [&str; 3] = [
+    "that name is already in use",
+    "UNIQUE constraint failed: ContainerConfig.Name",
+    "running or paused containers cannot be removed without force",
+];
 
 /// Podman 5.8's words about a container that is removed while it is inspected.
 const GONE_MEANWHILE: &str = "found in database: no such container";
@@ -55,7 +59,7 @@ pub(super) fn refused(what: &str, status: u16, message: &str) -> Error {
     let code = match status {
         404 => Code::NotFound,
         409 => Code::Conflict,
-        500 if NAME_TAKEN.iter().any(|words| message.contains(words)) => Code::Conflict,
+        500 if CONFLICTS.iter().any(|words| message.contains(words)) => Code::Conflict,
         500 if message.ends_with(GONE_MEANWHILE) => Code::NotFound,
         _ => Code::Engine,
     };
