@@ -66,13 +66,15 @@ impl<'a> Group<'a> {
 
     async fn replace(&mut self) -> Result<()> {
         self.runs[0].make().await?;
-        while let Some(mut prepared) = self.waiting.pop_front() {
+        // It waits until its run has begun, so that the report has it whatever fails before.
+        while let Some(mut prepared) = self.waiting.front().cloned() {
             for run in &self.runs {
                 let Some(new) = &run.swap.new else { continue };
                 if let Some(new) = requests::inspect(run.engine, new).await? {
                     prepared.follow(&run.report.old_id, &new);
                 }
             }
+            self.waiting.pop_front();
             self.at = self.runs.len();
             self.runs.push(Run::new(self.refit, self.call, prepared, self.options, self.on_phase, true));
             keeping(&mut self.runs, self.at, |run| Box::pin(run.make())).await?;
