@@ -142,7 +142,7 @@ impl Swap<'_> {
             requests::rename(self.engine, state::id(&old), &self.name).await?;
         }
         self.restore_policy(&old, new.as_ref()).await?;
-        self.run_again(&old).await?;
+        self.run_again(&old, new.as_ref()).await?;
         Ok(new)
     }
 
@@ -227,12 +227,14 @@ impl Swap<'_> {
         requests::update_restart_policy(self.engine, state::id(old), &policy).await
     }
 
-    async fn run_again(&mut self, old: &Value) -> Result<()> {
+    async fn run_again(&mut self, old: &Value, new: Option<&Value>) -> Result<()> {
         if !self.mode.runs() {
             return Ok(());
         }
         let mut paused = state::is_paused(old);
-        let runs = state::is_running(old) && !self.leave_stale_namespaces(old).await?;
+        // Only a provider that was replaced with it, and put back, is this run's own doing.
+        let follows = new.is_some_and(|new| spec::providers(new).ne(spec::providers(old)));
+        let runs = state::is_running(old) && !(follows && self.leave_stale_namespaces(old).await?);
         if !runs {
             self.lease.ensure().await?;
             let start = requests::start_when_port_is_free(self.engine, state::id(old), || true);
