@@ -6,14 +6,16 @@
 
 mod recreation;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use recreation::child::Work;
-use recreation::{LIMIT, Side, kill_through, quick, recover_at, recreate_at};
-use refit::Code;
-use refit_lab::{Address, Engine, Image, Lab, PrivateEngine, Proxy, When};
-use serde_json::json;
+use recreation::{LIMIT, Side, in_parallel, kill_through, quick, recover_at, runtime};
+use refit::Outcome;
+use refit::container::{Recreation, RecreationResult};
+use refit_lab::{Address, Engine, Gate, Image, Lab, PrivateEngine, Proxy, When};
+use serde_json::{Value, json};
 
 const IMAGE: &str = "reboot:t";
 
@@ -82,6 +84,7 @@ fn reboot(kill: bool) {
         ("stopped8", "unless-stopped", "8009", "POST */start", 1, true),
     ];
     let mut machine = Machine::new();
+    machine.run("control", "always", "8010");
     let olds = steps.map(|(name, policy, port, ..)| machine.run(name, policy, port));
     machine.load("2");
     for (name, _, _, pattern, n, _) in steps {
@@ -106,7 +109,9 @@ fn reboot(kill: bool) {
             }
             looked
         });
-        std::thread::sleep(Duration::from_secs(2)); // whatever comes back at a start has come by then
+        // What comes back at a start does so when this one does, or a moment later.
+        machine.engine().wait_status("control", "running", LIMIT);
+        std::thread::sleep(Duration::from_secs(1));
         recovering.store(true, Ordering::SeqCst);
         let recovered = steps.map(|(name, ..)| recover_at(&machine.engine().host(), name));
         done.store(true, Ordering::SeqCst);
@@ -130,33 +135,128 @@ fn a_crash_brings_back_one_container_at_most() {
     reboot(true);
 }
 
-/// The engine ends and comes back, and its containers with it, while the library goes on.
+/// A moment of a run: the engine has carried something out, and the library has not heard of it.
+type Moment = fn(&Proxy) -> Gate;
+
+/// What it is called, whether a container that nothing starts by itself runs again after it, and where it is.
+const MOMENTS: [(&str, bool, Moment); 8] = [
+    // Nothing was stopped but by the engine.
+    ("create", false, |proxy| proxy.hold_answer(When::first("POST /containers/create"))),
+    ("stop", true, |proxy| proxy.hold_answer(When::first("POST */stop"))),
+    ("rename", true, |proxy| proxy.hold_answer(When::first("POST */rename"))),
+    ("swap", true, |proxy| proxy.hold_answer(When::nth_of("POST */rename", 2))),
+    ("update", true, |proxy| proxy.hold_answer(When::first("POST */update"))),
+    ("start", true, |proxy| proxy.hold_answer(When::first("POST */start"))),
+    ("settle", true, |proxy| proxy.hold_answer(When::after("POST */start"))),
+    // The new one was in its place.
+    ("delete", false, |proxy| proxy.hold_answer(When::first("DELETE *"))),
+];
+
+/// A container with all that a recreation keeps, on a private engine.
+struct Full {
+    name: String,
+    policy: &'static str,
+    runs_again: bool,
+    moment: Moment,
+    before: Value,
+}
+
+impl Full {
+    fn run(engine: &Engine, at: usize, policy: &'static str) -> Self {
+        let (what, runs_again, moment) = MOMENTS[at];
+        let name = format!("{what}-{policy}");
+        let subnet = format!("10.{}.{at}", if policy == "no" { 81 } else { 82 });
+        engine.post("/networks/create", &json!({"Name": name, "IPAM": {"Config": [{"Subnet": format!("{subnet}.0/24")}]}}));
+        let id = engine.run(
+            &name,
+            &json!({
+                "Image": IMAGE,
+                "StopTimeout": 1,
+                "Volumes": {"/anonymous": {}},
+                "HostConfig": {"NetworkMode": name, "Binds": [format!("{name}:/v")], "RestartPolicy": {"Name": policy}},
+                "NetworkingConfig": {"EndpointsConfig": {name.as_str(): {"IPAMConfig": {"IPv4Address": format!("{subnet}.50")}}}},
+            }),
+        );
+        assert_eq!(engine.exec(&id, &["sh", "-c", "echo kept > /v/file; echo kept > /anonymous/file"]).code, 0);
+        Self { before: engine.container(&id).unwrap(), name, policy, runs_again, moment }
+    }
+
+    /// What the report tells is what stands there, alone, with all that it had.
+    fn assert_whole(&self, machine: &Machine, images: [&str; 2], outcome: &Outcome<Recreation>) {
+        let (engine, name) = (machine.engine(), &self.name);
+        let when = format!("{name}: {outcome:?}");
+        let report = match outcome {
+            Ok(report) => report,
+            Err(failure) => failure.report.as_ref().unwrap_or_else(|| panic!("{when}")),
+        };
+        if report.result == RecreationResult::RollbackFailed || report.old_left {
+            recover_at(&engine.host(), name).unwrap_or_else(|failure| panic!("{when}, then {failure}"));
+        }
+        if self.policy == "always" || self.runs_again {
+            engine.wait_status(name, "running", LIMIT);
+        }
+        assert_eq!(machine.standing(name).len(), 1, "{when}: {:?}", machine.standing(name));
+        let after = engine.container(name).unwrap();
+        let is_old = after["Id"] == self.before["Id"];
+        if report.result != RecreationResult::RollbackFailed {
+            assert_eq!(is_old, report.result != RecreationResult::Recreated, "{when}");
+        }
+        assert!(is_old || after["Id"].as_str() == report.new_id.as_deref(), "{when}");
+        assert_eq!(after["Image"], images[usize::from(!is_old)], "{when}");
+        assert_eq!(after["HostConfig"]["RestartPolicy"], self.before["HostConfig"]["RestartPolicy"], "{when}");
+        assert_eq!(recreation::mounts(&after), recreation::mounts(&self.before), "{when}");
+        if after["State"]["Running"] != true {
+            engine.post(&format!("/containers/{name}/start"), &Value::Null);
+        }
+        assert_eq!(engine.exec(name, &["cat", "/v/file", "/anonymous/file"]).output, "kept\nkept\n", "{when}");
+        let endpoint = |container: &Value| container["NetworkSettings"]["Networks"][name.as_str()].clone();
+        let (now, had) = (endpoint(&engine.container(name).unwrap()), endpoint(&self.before));
+        assert_eq!((&now["IPAddress"], &now["IPAMConfig"]), (&had["IPAddress"], &had["IPAMConfig"]), "{when}");
+    }
+}
+
+/// The engine ends and comes back, and its containers with it where their policy says so, while the library goes on: of many containers at
+/// once, each at another moment.
+fn restart(kill: bool) {
+    let mut machine = Machine::new();
+    let image = |engine: &Engine| engine.image(IMAGE).unwrap()["Id"].as_str().unwrap().to_owned();
+    let (engine, containers) = (machine.engine(), Mutex::new(Vec::new()));
+    let old = image(&engine);
+    let mut points: Vec<(usize, &str)> = (0..MOMENTS.len()).flat_map(|at| [(at, "always"), (at, "no")]).collect();
+    // Without a policy there is none to change.
+    points.retain(|(at, policy)| !(MOMENTS[*at].0 == "update" && *policy == "no"));
+    in_parallel(points, |(at, policy)| {
+        let full = Full::run(&engine, at, policy);
+        containers.lock().unwrap().push(full);
+    });
+    machine.load("2");
+    let new = image(&engine);
+    let runtime = runtime();
+    let runs = containers.into_inner().unwrap().into_iter().map(|full| {
+        let proxy = machine.proxy();
+        let refit = runtime.block_on(recreation::connect(&proxy.host));
+        let gate = (full.moment)(&proxy);
+        let name = full.name.clone();
+        let work = runtime.spawn(async move { refit.recreate_container(name, quick()).await });
+        (full, proxy, gate, work)
+    });
+    let runs: Vec<_> = runs.collect();
+    let held: Vec<_> = runs.iter().map(|(_, _, gate, _)| gate.wait(LIMIT)).collect();
+    machine.end(kill);
+    drop(held);
+    machine.private.dockerd.start_again();
+    for (full, _proxy, gate, work) in runs {
+        drop(gate);
+        full.assert_whole(&machine, [&old, &new], &runtime.block_on(work).unwrap());
+    }
+}
+
 #[test]
 fn an_engine_that_restarts_in_the_middle() {
-    let points = [
-        ("POST /containers/create", true),
-        ("POST */stop", false),
-        ("POST */rename", true),
-        ("POST */update", false),
-        ("POST */start", false),
-        ("POST */start", true),
-    ];
-    for (pattern, kill) in points {
-        let mut machine = Machine::new();
-        machine.run("web", "always", "8000");
-        machine.load("2");
-        let proxy = machine.proxy();
-        let gate = proxy.hold_answer(When::first(pattern));
-        let outcome = recreate_at(&proxy, "web", quick(), || {
-            let held = gate.wait(LIMIT);
-            machine.end(kill);
-            drop(held);
-            machine.private.dockerd.start_again();
-        });
-        let point = format!("{pattern}, killed: {kill}: {outcome:?}");
-        if outcome.as_ref().is_err_and(|failure| failure.error.code() == Code::RollbackFailed) {
-            recover_at(&machine.engine().host(), "web").unwrap();
-        }
-        machine.assert_whole("web", "always", "8000", &point);
-    }
+    restart(false);
+}
+
+#[test]
+fn an_engine_that_crashes_in_the_middle() {
+    restart(true);
 }

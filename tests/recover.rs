@@ -7,7 +7,9 @@ mod recreation;
 use std::time::{Duration, Instant};
 
 use recreation::child::Work;
-use recreation::{Case, LIMIT, Prepared, Scenario, Side, assert_auto_removed, auto_removed, in_parallel, kill_at, recover, recover_gently};
+use recreation::{
+    Case, LIMIT, Prepared, Run, Scenario, Side, assert_auto_removed, auto_removed, in_parallel, kill_at, recover, recover_gently, stubborn,
+};
 use refit::Code;
 use refit::container::RecoveryAction;
 use refit_lab::{Image, Proxy, When};
@@ -15,7 +17,8 @@ use serde_json::{Value, json};
 
 fn every_kill(scenario: &Scenario) {
     let work = |prepared: &Prepared| Work::recreate(&prepared.case.name);
-    recreation::every_kill(scenario.name, || scenario.prepare(), |prepared| (&prepared.case, work(prepared)), Prepared::assert_whole);
+    let run = if scenario.succeeds { Run::Replaces } else { Run::RollsBack };
+    recreation::every_kill(scenario.name, run, || scenario.prepare(), |prepared| (&prepared.case, work(prepared)), Prepared::assert_whole);
 }
 
 #[test]
@@ -25,7 +28,7 @@ fn killed_anywhere_with_a_policy() {
 
 #[test]
 fn killed_anywhere_with_two_networks() {
-    every_kill(&Scenario { networks: 2, policy: "no", ..Scenario::new("networks") });
+    every_kill(&Scenario { networks: 2, neighbour: true, policy: "no", ..Scenario::new("networks") });
 }
 
 #[test]
@@ -53,11 +56,17 @@ fn killed_anywhere_with_an_auto_removed_container() {
     let prepare = || {
         let case = Case::new("rm");
         let before = auto_removed(&case);
-        case.moves_to(&Image::new().version("2"));
+        case.moves_to(&case.newer());
         (case, before)
     };
     let work = |case: &Case| Work::recreate(&case.name).option("allow_auto_remove", true);
-    recreation::every_kill("rm", prepare, |(case, _)| (case, work(case)), |(case, before), when| assert_auto_removed(case, before, when));
+    recreation::every_kill(
+        "rm",
+        Run::Replaces,
+        prepare,
+        |(case, _)| (case, work(case)),
+        |(case, before), when| assert_auto_removed(case, before, when),
+    );
 }
 
 /// The recovery itself is killed, after a kill in the middle of a run that must be rolled back.
@@ -68,7 +77,13 @@ fn every_kill_of_a_recovery(name: &'static str, after: &str) {
         assert!(kill_at(&prepared.case, &Work::recreate(&prepared.case.name), after, 1, Side::After), "{name}");
         prepared
     };
-    recreation::every_kill(name, prepare, |prepared| (&prepared.case, Work::recover(&prepared.case.name)), Prepared::assert_whole);
+    recreation::every_kill(
+        name,
+        Run::Recovers,
+        prepare,
+        |prepared| (&prepared.case, Work::recover(&prepared.case.name)),
+        Prepared::assert_whole,
+    );
 }
 
 #[test]
@@ -159,8 +174,7 @@ fn a_foreign_container_in_the_name_is_not_touched() {
 /// A stop that the dead process had asked for goes on: the container is started again after it, not before.
 #[test]
 fn a_stop_under_way_is_waited_for_even_with_force() {
-    let stubborn = Image::new().cmd(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.2; done"]);
-    let case = Case::of("underway", &stubborn);
+    let case = Case::of("underway", &stubborn());
     let id = case.lab.engine.run(&case.name, &json!({"Image": case.image(), "StopTimeout": 6}));
     case.moves_to(&Image::new());
     let proxy = Proxy::engine(case.lab);

@@ -126,6 +126,7 @@ impl Family<'_> {
         for (member, before) in self.members.iter().zip(&self.before) {
             assert_eq!(self.inspect(member)["Id"] == before["Id"], is_old, "{when}: {member}");
         }
+        self.case.assert_no_volume_left(when);
         if is_old { self.assert_as_before(when) } else { self.assert_joined(when) }
     }
 

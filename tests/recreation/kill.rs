@@ -1,13 +1,15 @@
 //! A child killed at a call of its, and what another process makes of it.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use refit::Code;
+use refit::container::{Recovery, RecoveryAction};
 use refit_lab::{Exchange, Gate, Proxy, When};
 
 use super::child::{self, Work};
-use super::{Bystanders, Case, recover};
+use super::counter::{Call, Counter};
+use super::{Bystanders, Case, LIMIT, recover};
 
 /// Before a call is carried out, or after it and before the answer.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +41,13 @@ pub fn kill_through(proxy: &Proxy, work: &Work, pattern: &str, n: usize, side: S
 /// Lets the calls that come to a gate pass, up to the one at which the child is killed.
 fn kill(proxy: &Proxy, gate: &Gate, work: &Work, mut is_here: impl FnMut(&Exchange) -> bool) -> bool {
     let mut child = work.start(&proxy.host);
+    let end = Instant::now() + 3 * LIMIT;
     loop {
+        if Instant::now() > end {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("{work:?} does not end: {:?}", proxy.requests());
+        }
         match gate.try_wait(Duration::from_millis(50)) {
             Some(held) if is_here(&held.request) => {
                 child.kill().unwrap();
@@ -54,41 +62,61 @@ fn kill(proxy: &Proxy, gate: &Gate, work: &Work, mut is_here: impl FnMut(&Exchan
     }
 }
 
-/// A call of a run: how many changes there were up to it, and how many reads since the last of them. (How often a container is looked at
-/// while it settles is a matter of time.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Call {
-    changes: usize,
-    reads: usize,
+/// What a run comes to that nobody kills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run {
+    /// The new container takes over.
+    Replaces,
+    /// The new container fails.
+    RollsBack,
+    /// A recovery.
+    Recovers,
 }
 
-/// Counts the calls of a run. Inspects of containers of other tests, which are read too, are left out.
-struct Counter<'a> {
-    case: &'a Case<'static>,
-    ours: HashMap<String, bool>,
-    at: Call,
-}
-
-impl<'a> Counter<'a> {
-    fn new(case: &'a Case<'static>) -> Self {
-        Self { case, ours: HashMap::new(), at: Call { changes: 0, reads: 0 } }
+impl Run {
+    fn code(self) -> Option<Code> {
+        (self == Self::RollsBack).then_some(Code::RolledBack)
     }
 
-    fn count(&mut self, request: &Exchange) -> Option<Call> {
-        if request.method != "GET" {
-            self.at = Call { changes: self.at.changes + 1, reads: 0 };
-        } else if self.is_ours(&request.path) {
-            self.at.reads += 1;
-        } else {
-            return None;
+    /// What a recovery must have found and done where so much of a run was carried out. Between the stop and the start either is right.
+    fn assert_recovered(self, clean: &Changes, done: &Changes, recovery: &Recovery, when: &str) {
+        let when = format!("{when}, {done:?}, {recovery:?}");
+        let actions: Vec<RecoveryAction> = recovery.found.iter().map(|found| found.action).collect();
+        assert!(recovery.found.iter().all(|found| found.error.is_none()), "{when}");
+        if self == Self::Recovers {
+            return;
         }
-        Some(self.at)
+        if done.is_empty() || done.count("DELETE ") == clean.count("DELETE ") {
+            assert!(actions.is_empty(), "{when}");
+            return;
+        }
+        assert!(!actions.is_empty(), "{when}");
+        let begun = done.count("/stop") + done.count("/rename") > 0;
+        if self == Self::RollsBack || !begun {
+            assert!(actions.iter().all(|action| *action == RecoveryAction::Undone), "{when}");
+        } else if clean.count("/start") > 0 && done.count("/start") == clean.count("/start") {
+            let is_done = |action: &RecoveryAction| matches!(action, RecoveryAction::Finished | RecoveryAction::RemovedOld);
+            assert!(actions.iter().all(is_done), "{when}");
+        }
+    }
+}
+
+/// The changes of a run that were carried out, `POST /v1.41/containers/…/start`.
+#[derive(Debug)]
+struct Changes(Vec<String>);
+
+impl Changes {
+    fn of(requests: &[Exchange]) -> Self {
+        let words = |request: &Exchange| format!("{} {}", request.method, request.path.split('?').next().unwrap_or_default());
+        Self(requests.iter().filter(|request| request.method != "GET").map(words).collect())
     }
 
-    fn is_ours(&mut self, path: &str) -> bool {
-        let inspected = path.split_once("/containers/").and_then(|(_, rest)| rest.strip_suffix("/json"));
-        let Some(id) = inspected.filter(|id| id.len() == 64) else { return true };
-        *self.ours.entry(id.to_owned()).or_insert_with(|| self.case.ids().iter().any(|own| own == id))
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn count(&self, part: &str) -> usize {
+        self.0.iter().filter(|change| change.contains(part)).count()
     }
 }
 
@@ -98,6 +126,7 @@ impl<'a> Counter<'a> {
 /// did, so that every change and a part of the reads are tried; with `REFIT_EVERY_KILL=1` it is every call.
 pub fn every_kill<P: Sync>(
     name: &str,
+    run: Run,
     prepare: impl Fn() -> P + Sync,
     work: impl for<'p> Fn(&'p P) -> (&'p Case<'static>, Work) + Sync,
     assert_whole: impl Fn(&P, &str) + Sync,
@@ -106,10 +135,11 @@ pub fn every_kill<P: Sync>(
     let prepared = prepare();
     let (case, child) = work(&prepared);
     let proxy = Proxy::engine(case.lab);
-    let code = child::ended(child.start(&proxy.host));
+    assert_eq!(child::ended(child.start(&proxy.host)), run.code(), "{name}: without a kill");
+    let clean = Changes::of(&proxy.requests());
     let mut counter = Counter::new(case);
     let calls: Vec<Call> = proxy.requests().iter().filter_map(|request| counter.count(request)).collect();
-    assert_whole(&prepared, &format!("{name}: without a kill, {code:?}"));
+    assert_whole(&prepared, &format!("{name}: without a kill"));
     let (reading, changing): (Vec<Call>, Vec<Call>) = calls.into_iter().partition(|call| call.changes == 0);
     assert!(reading.len() >= 3 && changing.len() >= 4, "{name}: {reading:?} {changing:?}");
 
@@ -127,16 +157,23 @@ pub fn every_kill<P: Sync>(
         let proxy = Proxy::engine(case.lab);
         let gate = side.hold(&proxy, When::each("*"));
         let mut counter = Counter::new(case);
-        kill(&proxy, &gate, child, |request| counter.count(request).is_some_and(|call| call >= at))
+        let killed = kill(&proxy, &gate, child, |request| counter.count(request).is_some_and(|call| call >= at));
+        let mut requests = proxy.requests();
+        if killed && matches!(side, Side::Before) {
+            requests.pop();
+        }
+        (killed, Changes::of(&requests))
     };
     in_parallel(points, |point| {
         let prepared = prepare();
         let (case, child) = work(&prepared);
-        let killed = kill_there(case, &child, point);
+        let (killed, done) = kill_there(case, &child, point);
+        let when = format!("{name}: killed at {point:?}");
         // How often is looked at the end is a matter of time too.
-        assert!(killed || point.0.reads > 0, "{name}: ended before {point:?}");
-        let recovery = recover(case);
-        assert_whole(&prepared, &format!("{name}: killed at {point:?}, {recovery:?}"));
+        assert!(killed || point.0.reads > 0, "{when}: ended before");
+        let recovery = recover(case).unwrap_or_else(|failure| panic!("{when}: {failure:?}"));
+        run.assert_recovered(&clean, &done, &recovery, &when);
+        assert_whole(&prepared, &format!("{when}, {recovery:?}"));
     });
 
     // Until the first change nothing is left, so that one container sees all of these.
@@ -146,10 +183,11 @@ pub fn every_kill<P: Sync>(
     let names = || case.containers().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     let before = names();
     for at in reading {
-        assert!(kill_there(case, &child, (at, Side::After)), "{name}: ended before {at:?}");
+        assert!(kill_there(case, &child, (at, Side::After)).0, "{name}: ended before {at:?}");
         assert_eq!(names(), before, "{name}: killed after {at:?}");
     }
-    let recovery = recover(case);
+    let recovery = recover(case).unwrap_or_else(|failure| panic!("{name}: killed before the first change: {failure:?}"));
+    run.assert_recovered(&clean, &Changes(Vec::new()), &recovery, &format!("{name}: killed before the first change"));
     assert_whole(&prepared, &format!("{name}: killed before the first change, {recovery:?}"));
     bystanders.assert_untouched();
 }

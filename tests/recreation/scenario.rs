@@ -11,6 +11,8 @@ pub struct Scenario {
     pub policy: &'static str,
     pub runs: bool,
     pub networks: usize,
+    /// Whether another container is on its network and has its volume.
+    pub neighbour: bool,
     /// Makes the new image from a good one.
     pub new: fn(Image) -> Image,
     /// Whether the new image can take over.
@@ -22,16 +24,20 @@ pub struct Prepared<'a> {
     pub case: Case<'a>,
     pub before: Value,
     succeeds: bool,
+    neighbours: Vec<Value>,
 }
 
 impl Scenario {
     pub fn new(name: &'static str) -> Self {
-        Self { name, policy: "always", runs: true, networks: 1, new: |image| image, succeeds: true }
+        Self { name, policy: "always", runs: true, networks: 1, neighbour: false, new: |image| image, succeeds: true }
     }
 
     pub fn prepare(&self) -> Prepared<'static> {
         let case = Case::new(self.name);
-        case.run_full(self.policy);
+        let (network, volume) = (case.subnet("net"), case.scope.volume("v"));
+        let neighbours = if self.neighbour { neighbours(&case, &network.name, &volume) } else { Vec::new() };
+        let links: Vec<String> = neighbours.first().map(|_| format!("{}:near", case.neighbour())).into_iter().collect();
+        case.run_full_on(self.policy, &network, &volume, &links);
         for n in 1..self.networks {
             let subnet = case.subnet(&format!("net{n}"));
             let endpoint = json!({"IPAMConfig": {"IPv4Address": subnet.address}, "Aliases": [format!("al{n}")]});
@@ -43,8 +49,8 @@ impl Scenario {
             case.lab.engine.post(&format!("/containers/{}/stop", case.name), &Value::Null);
         }
         let before = case.inspect(&case.name);
-        case.moves_to(&(self.new)(Image::new().version("2")));
-        Prepared { case, before, succeeds: self.succeeds }
+        case.moves_to(&(self.new)(case.newer()));
+        Prepared { case, before, succeeds: self.succeeds, neighbours }
     }
 }
 
@@ -63,6 +69,10 @@ impl Prepared<'_> {
         case.assert_kept(&self.before, &after);
         let running = |container: &Value| container["State"]["Running"] == true;
         assert_eq!(running(&after), running(&self.before), "{when}");
+        case.assert_no_volume_left(when);
+        for neighbour in &self.neighbours {
+            assert_eq!(case.inspect(neighbour["Id"].as_str().unwrap()), *neighbour, "{when}");
+        }
         if !running(&after) {
             case.lab.engine.post(&format!("/containers/{}/start", case.name), &Value::Null);
         }
@@ -76,6 +86,15 @@ impl Prepared<'_> {
             assert!(configured.is_null() || network["IPAddress"] == configured, "{when}: {name}: {network}");
         }
     }
+}
+
+/// A container that begins with the same name, on its network and with its volume, and what another one's recreation has left.
+fn neighbours(case: &Case, network: &str, volume: &str) -> Vec<Value> {
+    let host = json!({"NetworkMode": network, "Binds": [format!("{volume}:/n")], "RestartPolicy": {"Name": "always"}});
+    let running = case.lab.engine.run(&case.neighbour(), &json!({"Image": case.image(), "HostConfig": host}));
+    let left = format!("{}.refit-old-{}-r-00000001", case.neighbour(), &running[..12]);
+    let left = case.lab.engine.create(&left, &json!({"Image": case.image()}));
+    [running, left].iter().map(|id| case.inspect(id)).collect()
 }
 
 /// Runs an `--rm` container with a file in an anonymous volume.
@@ -94,6 +113,7 @@ pub fn assert_auto_removed(case: &Case, before: &Value, when: &str) {
     let read = case.lab.engine.exec(&case.name, &["cat", "/anonymous/file"]);
     assert_eq!(read.output, "kept\n", "{when}: {read:?}");
     assert_eq!(case.containers().len(), 1, "{when}: {:?}", case.containers());
+    case.assert_no_volume_left(when);
 }
 
 /// Containers that have nothing to do with a recreation: one that runs, and what another container's recreation has left.

@@ -158,7 +158,16 @@ impl Engine {
 
     /// The engine's version as numbers: `(20, 10)`.
     pub fn version(&self) -> (u32, u32) {
-        let version = self.get("/version")["Version"].as_str().unwrap_or_default().to_owned();
+        self.numbers("Version")
+    }
+
+    /// That of its API: `(1, 41)`.
+    pub fn api(&self) -> (u32, u32) {
+        self.numbers("ApiVersion")
+    }
+
+    fn numbers(&self, key: &str) -> (u32, u32) {
+        let version = self.get("/version")[key].as_str().unwrap_or_default().to_owned();
         let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
         (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
     }

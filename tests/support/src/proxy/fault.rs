@@ -13,7 +13,15 @@ use crate::pattern::matches;
 #[derive(Debug, Clone)]
 pub struct When {
     pattern: String,
-    at: Option<usize>,
+    turn: Turn,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Each,
+    At(usize),
+    /// Every request that comes after one that matches, whatever it is.
+    After,
 }
 
 impl When {
@@ -24,7 +32,7 @@ impl When {
 
     /// The n-th that matches; the first is 1.
     pub fn nth_of(pattern: &str, n: usize) -> Self {
-        Self { pattern: pattern.to_owned(), at: Some(n) }
+        Self { pattern: pattern.to_owned(), turn: Turn::At(n) }
     }
 
     /// The first that matches.
@@ -34,7 +42,12 @@ impl When {
 
     /// Every one that matches.
     pub fn each(pattern: &str) -> Self {
-        Self { pattern: pattern.to_owned(), at: None }
+        Self { pattern: pattern.to_owned(), turn: Turn::Each }
+    }
+
+    /// All that come after the first that matches, whatever they are.
+    pub fn after(pattern: &str) -> Self {
+        Self { pattern: pattern.to_owned(), turn: Turn::After }
     }
 }
 
@@ -125,11 +138,15 @@ impl Rule {
 
     /// The fault, if it is this request's turn.
     pub(crate) fn turn(&mut self, method: &str, path: &str) -> Option<Fault> {
-        if !matches(&self.when.pattern, method, path) {
-            return None;
-        }
-        self.matched += 1;
-        self.when.at.is_none_or(|at| at == self.matched).then(|| self.fault.clone())
+        let before = self.matched;
+        let is_match = matches(&self.when.pattern, method, path);
+        self.matched += usize::from(is_match);
+        let is_turn = match self.when.turn {
+            Turn::Each => is_match,
+            Turn::At(at) => is_match && at == self.matched,
+            Turn::After => before > 0,
+        };
+        is_turn.then(|| self.fault.clone())
     }
 }
 
@@ -144,5 +161,12 @@ mod tests {
         assert!(rule.turn("POST", "/").is_none());
         assert!(rule.turn("GET", "/").is_some());
         assert!(rule.turn("GET", "/").is_none());
+    }
+
+    #[test]
+    fn after_the_first_match_it_is_everyones_turn() {
+        let mut rule = Rule::new(When::after("POST *"), Fault::Cut);
+        let turns = ["GET", "POST", "GET", "POST"].map(|method| rule.turn(method, "/").is_some());
+        assert_eq!(turns, [false, false, true, true]);
     }
 }
