@@ -166,7 +166,7 @@ fn a_foreign_container_in_the_name_is_not_touched() {
     let found = recover(case).unwrap().found;
     assert_eq!(found.iter().map(|found| found.action).collect::<Vec<_>>(), [RecoveryAction::Foreign], "{found:?}");
     assert_eq!(case.containers(), before);
-    case.lab.engine.delete(&format!("/containers/{foreign}?force=1"));
+    case.lab.engine.delete(&format!("/containers/{foreign}?force=1&v=1"));
     recover(case).unwrap();
     prepared.assert_whole("once the foreign one is gone");
 }

@@ -120,7 +120,9 @@ pub fn every_fault<P: Sync>(
     if faults.begins_anew {
         in_parallel(faults.of_a_read.clone(), |fault| {
             let prepared = prepare();
-            first.iter().for_each(|at| with(&prepared, *at, &fault));
+            for at in &first {
+                with(&prepared, *at, &fault);
+            }
         });
     } else {
         later.extend(first);
