@@ -24,6 +24,10 @@ test-rust: ## the library's tests, those of the C ABI among them
 	$(NEED) rust c
 	$(LAB) cargo test --workspace
 
+test-kills: ## the kills of recreations and recoveries at every call, the reading ones too
+	$(NEED) rust c
+	$(LAB) env REFIT_EVERY_KILL=1 cargo test --test recover --test recover_dependents
+
 test-c: ## the tests of the C ABI alone
 	$(NEED) rust c
 	$(LAB) cargo test --test abi
@@ -104,4 +108,4 @@ clean: ## takes the lab down, then everything that was built
 	cargo clean
 	rm -rf bindings/go/lib bindings/go/built.h
 
-.PHONY: help test test-rust test-c test-go demo matrix lint header schema build dist install go clean
+.PHONY: help test test-rust test-kills test-c test-go demo matrix lint header schema build dist install go clean

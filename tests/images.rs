@@ -1,17 +1,14 @@
 //! What is there: images, containers, and what changes nothing.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod connected;
+
+use connected::refit;
+use refit::Code;
 use refit::container::{ContainersOptions, RemoveOptions};
 use refit::image::{ListOptions, Match};
-use refit::{Code, ConnectOptions, Refit};
 use refit_lab::{Image, Lab};
 use serde_json::json;
-
-async fn refit() -> Refit {
-    let mut options = ConnectOptions::default();
-    options.host = Some(Lab::get().engine.host());
-    Refit::connect(options).await.expect("the lab's engine")
-}
 
 #[tokio::test]
 async fn images_are_listed_and_told() {

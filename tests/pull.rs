@@ -1,22 +1,18 @@
 //! `img_pull` on a real engine: the bytes, the progress, the end.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod connected;
+
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use connected::refit;
 use refit::image::{LayerState, PullOptions};
-use refit::{Cancel, Code, ConnectOptions, Error, Progress, Refit};
+use refit::{Cancel, Code, Error, Progress};
 use refit_lab::{Image, Lab};
 
 const MEGABYTE: usize = 1024 * 1024;
-
-async fn refit() -> Refit {
-    let lab = Lab::get();
-    let mut options = ConnectOptions::default();
-    options.host = Some(lab.engine.host());
-    Refit::connect(options).await.expect("the lab's engine")
-}
 
 fn code<T>(outcome: refit::Outcome<T>) -> Code {
     match outcome {

@@ -1,23 +1,20 @@
 //! The main job on a real engine: plan, pull, every container rebuilt; and everything as before when the new image is broken.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::type_complexity)]
 
+mod connected;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use connected::refit;
 use refit::container::{RecreateOptions, RecreationResult};
 use refit::image::{Action, ContainerUpdate, OnFailure, TagFate, UpdateOptions, UpdateReport};
-use refit::{Cancel, Code, ConnectOptions, Outcome, Refit};
+use refit::{Cancel, Code, Outcome};
 use refit_lab::{Image, Lab, Published, Scope, not_here};
 use serde_json::{Value, json};
 
 /// Writes once who was first on the volume, then serves until it is asked to stop.
 const SERVE: &str = "[ -e /data/first ] || echo $VERSION > /data/first; trap 'exit 0' TERM; while :; do sleep 0.1; done";
-
-async fn refit() -> Refit {
-    let mut options = ConnectOptions::default();
-    options.host = Some(Lab::get().engine.host());
-    Refit::connect(options).await.expect("the lab's engine")
-}
 
 fn options() -> UpdateOptions {
     let mut recreate = RecreateOptions::default();
@@ -333,7 +330,7 @@ async fn nothing_but_a_pull_pulls() {
     refit.image_status(&three.old.reference).await.unwrap();
     refit.start_container(&three.scope.name("spare"), std::slice::from_ref(&three.old.reference)).await.unwrap();
     refit.recreate_container(three.scope.name("job"), options().recreate).await.unwrap();
-    refit.recover(None, Default::default()).await.unwrap();
+    refit.recover(Some(&three.scope.name("job")), Default::default()).await.unwrap();
     let events = lab.engine.events_since(&since, &three.scope.name);
     assert!(events.iter().any(|event| event["Action"] == "start"), "the events are seen");
     let pulls: Vec<_> = events.iter().filter(|event| event["Type"] == "image" && event["Action"] == "pull").collect();

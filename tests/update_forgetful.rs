@@ -1,22 +1,19 @@
 //! Engine 26 with containerd's store deletes an image that has lost its tag, though a container still uses it; every other keeps it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod connected;
+
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use connected::refit;
 use refit::container::{RecreateOptions, RecreationResult};
 use refit::image::{TagFate, UpdateOptions};
-use refit::{Cancel, Code, ConnectOptions, Refit};
+use refit::{Cancel, Code};
 use refit_lab::{Image, Lab, Published, Scope};
 
 fn forgets() -> bool {
     Lab::get().engine.forgets_untagged_images()
-}
-
-async fn refit() -> Refit {
-    let mut options = ConnectOptions::default();
-    options.host = Some(Lab::get().engine.host());
-    Refit::connect(options).await.expect("the lab's engine")
 }
 
 fn recreate() -> RecreateOptions {

@@ -56,11 +56,6 @@ impl Engine {
         }
     }
 
-    /// Waits for the end of a container and answers its exit code.
-    pub fn wait_exit(&self, name: &str) -> i64 {
-        self.post(&format!("/containers/{name}/wait"), &Value::Null)["StatusCode"].as_i64().unwrap()
-    }
-
     /// Runs a command in a running container.
     pub fn exec(&self, name: &str, command: &[&str]) -> Executed {
         let body = json!({ "Cmd": command, "AttachStdout": true, "AttachStderr": true });

@@ -123,7 +123,10 @@ impl Carrier<'_> {
             Some(Fault::Cut) => Err(cut()),
             Some(Fault::Hang) => self.hang(),
             Some(Fault::Delay(time)) => self.wait(time).map(|()| false),
-            Some(Fault::Hold(gate)) => hold(&gate, &turn.exchange).map(|()| false),
+            Some(Fault::Hold(gate)) => {
+                turn.fault = hold(&gate, &turn.exchange)?;
+                self.before(head, turn)
+            }
             Some(Fault::Answer(canned)) => {
                 if head.headers.get("expect").is_none() {
                     self.swallow(&mut turn.request_body)?;
@@ -219,12 +222,15 @@ impl Carrier<'_> {
     }
 
     /// What a fault does when the answer has come: the request is carried out, the client has heard nothing.
-    fn after(&mut self, turn: &Turn) -> io::Result<u64> {
+    fn after(&mut self, turn: &mut Turn) -> io::Result<u64> {
         match &turn.fault {
             Some(Fault::CutAnswer) => Err(cut()),
             Some(Fault::HangAnswer) => self.hang(),
             Some(Fault::DelayAnswer(time)) => self.wait(*time).map(|()| u64::MAX),
-            Some(Fault::HoldAnswer(gate)) => hold(gate, &turn.exchange).map(|()| u64::MAX),
+            Some(Fault::HoldAnswer(gate)) => {
+                turn.fault = hold(gate, &turn.exchange)?;
+                self.after(turn)
+            }
             Some(Fault::Pretend(canned)) => {
                 self.told(&turn.exchange, canned.status());
                 let canned = canned.clone().header("Connection", "close");
@@ -295,11 +301,11 @@ impl Carrier<'_> {
     }
 }
 
-fn hold(gate: &std::sync::mpsc::Sender<Held>, exchange: &Exchange) -> io::Result<()> {
+fn hold(gate: &std::sync::mpsc::Sender<Held>, exchange: &Exchange) -> io::Result<Option<Fault>> {
     let (held, verdict) = Held::new(exchange.clone());
     // A gate that is gone holds nobody.
     if gate.send(held).is_err() {
-        return Ok(());
+        return Ok(None);
     }
     verdict.recv().map_err(|_| cut())
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use super::Exchange;
+use super::{Exchange, Fault};
 
 /// Where held requests arrive.
 #[derive(Debug)]
@@ -33,11 +33,11 @@ impl Gate {
 pub struct Held {
     /// Which.
     pub request: Exchange,
-    verdict: Sender<()>,
+    verdict: Sender<Option<Fault>>,
 }
 
 impl Held {
-    pub(crate) fn new(request: Exchange) -> (Self, Receiver<()>) {
+    pub(crate) fn new(request: Exchange) -> (Self, Receiver<Option<Fault>>) {
         let (verdict, receiver) = channel();
         (Self { request, verdict }, receiver)
     }
@@ -45,7 +45,12 @@ impl Held {
     /// Lets it go on.
     pub fn release(self) {
         // The client may be gone, and its connection with it.
-        let _ = self.verdict.send(());
+        let _ = self.verdict.send(None);
+    }
+
+    /// Lets another fault become of it; of a held answer one that is after the request.
+    pub fn suffer(self, fault: Fault) {
+        let _ = self.verdict.send(Some(fault));
     }
 
     /// Closes its connection.
