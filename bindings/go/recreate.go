@@ -90,7 +90,7 @@ type Warning struct {
 // RecoverOptions of [Client.Recover].
 type RecoverOptions struct {
 	DryRun  bool   // tell what would be done
-	Force   bool   // also where a run was at work less than 30 s ago; not where one of this process is
+	Force   bool   // also where a run was at work a moment ago; not where one of this process is
 	Actor   string // who asks for it, for the history
 	Timeout time.Duration
 	// OnProgress is told of every step.

@@ -354,7 +354,8 @@ pub unsafe extern "C" fn container_recreate(
 /// - "finished": the new container has the name;
 /// - "undone": the old one is back as before;
 /// - "removed_old": the new one stood already, and the old one was removed;
-/// - "busy": a run is at work on it, or was less than 30 s ago; nothing was touched;
+/// - "busy": a run is at work on it, or was a moment ago (30 s; up to 5 min where it was stopping a container with a `stop_timeout_s` above
+///   its own); nothing was touched;
 /// - "foreign": other containers are in the way; nothing was touched;
 /// - "would_finish", "would_undo": what is still to be done: in a dry run, and beside an `error`.
 ///
