@@ -351,7 +351,8 @@ refit_code container_remove(const struct refit *r,
 // beside, `container_recover` removes it; `logs_tail` is of a new container that failed.
 //
 // Options:
-// - `stop_timeout_s` (the container's own), 0 to 86400, rounded up to whole seconds: the grace before it is killed.
+// - `stop_timeout_s` (the container's own), 0 to 86400, rounded up to whole seconds: the grace before it is killed. For an `--rm`
+//   container at most 265 s above its own, else UNSUPPORTED.
 // - `settle_s` 3, 0 to 600: how long the new container must keep running.
 // - `health_timeout_s` 60, 0 to 86400: how long its healthcheck may say "starting", never less than start period, interval and timeout
 //   together; "unhealthy" fails at once. 0: its health does not count.
@@ -386,12 +387,13 @@ refit_code container_recreate(const struct refit *r,
                               char **out_json,
                               struct refit_error **err);
 
-// Finishes or undoes what an interrupted recreation left, of one container, by its name, or (NULL) of all: `found [ {container,
-// situation, action, error?} ]`, empty where nothing was left. `action` is
+// Finishes or undoes what an interrupted recreation left, of one container (its name, or 12 digits of its id at least) or, NULL,
+// of all: `found [ {container, situation, action, error?} ]`, empty where nothing was left. `action` is
 // - "finished": the new container has the name;
 // - "undone": the old one is back as before;
 // - "removed_old": the new one stood already, and the old one was removed;
-// - "busy": a run is at work on it, or was less than 30 s ago; nothing was touched;
+// - "busy": a run is at work on it, or was a moment ago (30 s; up to 5 min where it was stopping a container with a `stop_timeout_s` above
+//   its own); nothing was touched;
 // - "foreign": other containers are in the way; nothing was touched;
 // - "would_finish", "would_undo": what is still to be done: in a dry run, and beside an `error`.
 //

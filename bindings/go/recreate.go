@@ -90,7 +90,7 @@ type Warning struct {
 // RecoverOptions of [Client.Recover].
 type RecoverOptions struct {
 	DryRun  bool   // tell what would be done
-	Force   bool   // also where a run was at work less than 30 s ago; not where one of this process is
+	Force   bool   // also where a run was at work a moment ago; not where one of this process is
 	Actor   string // who asks for it, for the history
 	Timeout time.Duration
 	// OnProgress is told of every step.
@@ -119,8 +119,8 @@ func (c *Client) Recreate(ctx context.Context, container string, o RecreateOptio
 	return call[Recreation](ctx, c, q)
 }
 
-// Recover finishes or undoes what an interrupted recreation left, of one container, by its name, or, for "", of all. Where it fails, the
-// error is that of the first that could not be repaired, and comes with what was found.
+// Recover finishes or undoes what an interrupted recreation left, of one container (its name, or 12 digits of its id at least) or, for "",
+// of all. Where it fails, the error is that of the first that could not be repaired, and comes with what was found.
 func (c *Client) Recover(ctx context.Context, container string, o RecoverOptions) (*Recovery, error) {
 	settings := options{}.flag("dry_run", o.DryRun).flag("force", o.Force).text("actor", o.Actor).seconds("timeout_s", o.Timeout)
 	q := request{function: C.REFIT_GO_container_recover, options: settings, onProgress: o.OnProgress}
