@@ -1,6 +1,7 @@
 //! Downtime of one recreation by the engine's clock (from the end of the old container to the start of the new one), beside what the engine
-//! itself needs to stop and start a container that exists already, and beside stop, remove, create, start, and compose's `up -d --force-recreate`. In turn, ten rounds each; once with a
-//! small container and once with 20,000 files in its writable layer. Then fifty containers of one image updated side by side and one at a time.
+//! itself needs to stop and start a container that exists already, and beside stop, remove, create, start, and compose's `up -d
+//! --force-recreate`. In turn, ten rounds each; once with a small container and once with 20,000 files in its writable layer. Then fifty
+//! containers of one image updated side by side and one at a time.
 //!
 //! `make bench-recreate`; with compose where `docker compose` or `docker-compose` is installed.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]

@@ -8,17 +8,21 @@
  *                   [callback, void *user_data,] const refit_cancel *cancel, char **out_json, refit_error **err);
  *
  * - The result is REFIT_OK (0) or the kind of the error, REFIT_E_*. Codes are never renumbered.
- * - options_json: NULL or "" for the defaults, else one JSON object. An unknown key, a wrong type or a value out of range is
- *   REFIT_E_INVALID_ARGUMENT with the key's name in the message, and nothing has happened. Every call takes `timeout_s` (above 0, up to
- *   86400, fractions allowed; default none) for the whole call; every call that changes something takes `actor`, for the history.
+ * - options_json: NULL or "" for the defaults, else one JSON object; a key that is null is left out. An unknown key, a wrong type or a
+ *   value out of range is REFIT_E_INVALID_ARGUMENT with the key's name in the message, and nothing has happened. Every call takes
+ *   `timeout_s` (above 0, up to 86400, fractions allowed; default none) for the whole call. Options `*_s` are seconds, and may be
+ *   fractions. `actor` says who asks, for the history; this version keeps none, and does nothing with it.
  * - cancel: NULL or a token. A token that was fired before the call: it returns at once and has done nothing. A cancelled or stopped call
  *   returns within 100 ms, unless its text says what is finished or undone first.
- * - out_json: NULL, or where the document goes: one JSON object, UTF-8, described beside each function (`?`: may be null) and in
- *   refit.schema.json. It is set to NULL first and may be written after any result, beside an error as the report of what was done and
- *   undone. Free it once with refit_string_free.
+ * - out_json: NULL, or where the document goes: one JSON object, UTF-8, its fields named beside each function (`?`: may be null) and each
+ *   one described in refit.schema.json. It is set to NULL first and may be written after any result, beside an error as the report of what
+ *   was done and undone. Free it once with refit_string_free.
+ * - In documents, what is not known is null, never 0, "" or false. Times are RFC 3339 in UTC, sizes bytes, `*_ms` milliseconds; digests and
+ *   ids of images begin with "sha256:", ids of containers are the engine's. Fields may be added, none is renamed.
  * - err: NULL, or where the error goes: set to NULL first, and non-NULL exactly when the result is not REFIT_OK. Free it once with
  *   refit_error_free.
- * - r and required names: NULL or "" is REFIT_E_INVALID_ARGUMENT that names the parameter. Outputs may be NULL, but for `out` of refit_open.
+ * - r and required names: NULL or "" is REFIT_E_INVALID_ARGUMENT that names the parameter. Outputs may be NULL, but for `out` of
+ *   refit_open.
  * - Strings in are NUL-terminated UTF-8, copied before the call returns; what is not UTF-8 is REFIT_E_INVALID_ARGUMENT.
  * - Any function from any thread; one handle serves many threads at once.
  * - A panic inside is caught and comes back as REFIT_E_PANIC; the next call works. Nothing prints; no signal handler is installed.
@@ -204,7 +208,8 @@ const char *refit_code_name(refit_code code);
 // The containers, running or not: `containers [ {id, name, image, image_id, state, status, outdated, created, labels {}, operation?,
 // interrupted} ]`. The temporary names of a recreation are folded into the container that they belong to.
 //
-// Options: `all` true, `names` [], `labels` {key: value; "" matches any}. Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+// Options: `all` true, `names` [], `labels` {key: value; "" matches any}. Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED,
+// TIMEOUT.
 //
 // # Safety
 // Every pointer is NULL or as the convention at the top says.
@@ -241,9 +246,9 @@ refit_code container_status(const struct refit *r,
                             char **out_json,
                             struct refit_error **err);
 
-// What a container is: as `container_status`, and `name, created, env [], labels {}, ports [ {container_port, protocol, host_ip?, host_port?}
-// ], mounts [ {type, name?, source?, destination, read_write} ], networks [ {name, ip_address?, ipv6_address?, mac_address?, aliases []} ],
-// restart_policy, command [], entrypoint?, working_dir, user`.
+// What a container is: as `container_status`, and `name, created, env [], labels {}, ports [ {container_port, protocol, host_ip?,
+// host_port?} ], mounts [ {type, name?, source?, destination, read_write} ], networks [ {name, ip_address?, ipv6_address?, mac_address?,
+// aliases []} ], restart_policy, command [], entrypoint?, working_dir, user`.
 //
 // Codes: NOT_FOUND, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
 //
@@ -327,16 +332,49 @@ refit_code container_remove(const struct refit *r,
                             struct refit_error **err);
 
 // Replaces a container by a new one made from the image that its reference names now, with its whole configuration, networks and volumes;
-// running again if it ran. Nothing is pulled. The report comes with every code once something was begun: `container, result, old_id, new_id?,
-// image, old_image_id?, new_image_id?, state, downtime_ms?, changes [ {field, before, after, because} ], warnings [], dependents [ as this one ],
-// writable_layer_changes?, old_left, logs_tail?, error?, elapsed_ms`; `result` is "recreated", "rolled_back", "rollback_failed", "refused" or
-// "failed".
+// running again if it ran. Nothing is pulled. The new container is made, and compared with the old one, before that is stopped; the old
+// one is removed once the new one has settled: it has kept running for `settle_s`, or has ended with exit code 0 under the policy "no" or
+// "on-failure", and is healthy where it has a healthcheck.
 //
-// Options: `stop_timeout_s` (the container's own), `settle_s` 3, `health_timeout_s` 60, `recreate_dependents`, `allow_paused`,
-// `allow_auto_remove`, `allow_pinned`, `allow_lossy`, `recover_first` false, `hooks` {before: [argv], after: [argv]} (commands, each a
-// list of its arguments; one alone may stand as that list), `actor`. Codes: OK, ROLLED_BACK, ROLLBACK_FAILED, NOT_FOUND, IMAGE_MISSING, CONFLICT and UNSUPPORTED (refused: the message names the option that would allow
-// it), BUSY, UNREACHABLE, ENGINE, INVALID_ARGUMENT. A cancel before the stop removes the new container; from the stop on everything is put
-// back and the code is CANCELLED (STOPPED, TIMEOUT); once the new container is settled it is finished and the code is OK.
+// The report comes with every code once the container was found: `container, result, old_id, new_id?, image, old_image_id?,
+// new_image_id?, state?, downtime_ms?, changes [ {field, before, after, because} ], warnings [ {code, container?, message} ], dependents
+// [ as this one ], writable_layer_changes?, old_left, logs_tail?, error?, elapsed_ms`. `result` is
+// - "recreated": the new container has the name;
+// - "rolled_back": the old one was stopped, and runs again as before;
+// - "rollback_failed": it could not be put back; `container_recover` goes on;
+// - "refused": nothing was begun;
+// - "failed": the old one was never stopped, or did not run, and stands as before;
+// - "not_attempted", of a dependent alone: something failed before its successor was made.
+//
+// `downtime_ms` is from the end of the old one to the start of the new one by the engine's clock, null where it did not run;
+// `writable_layer_changes` counts files outside of volumes, which are not kept; `old_left`: the old one could not be removed and stands
+// beside, `container_recover` removes it; `logs_tail` is of a new container that failed.
+//
+// Options:
+// - `stop_timeout_s` (the container's own), 0 to 86400, rounded up to whole seconds: the grace before it is killed. For an `--rm`
+//   container at most 265 s above its own, else UNSUPPORTED.
+// - `settle_s` 3, 0 to 600: how long the new container must keep running.
+// - `health_timeout_s` 60, 0 to 86400: how long its healthcheck may say "starting", never less than start period, interval and timeout
+//   together; "unhealthy" fails at once. 0: its health does not count.
+// - `recreate_dependents` false: recreates those too that hold the container by its id (network, pid or ipc namespace, volumes-from); all
+//   or none.
+// - `allow_paused` false: a paused container loses its frozen memory; the new one is paused once it has settled.
+// - `allow_auto_remove` false: an `--rm` container is lost when the engine restarts between its stop and the new one's start.
+// - `allow_pinned` false: one that was created from an image id is made from that image again.
+// - `allow_lossy` false: Podman does not tell all that a container was created with; what may be lost is in the warnings.
+// - `recover_first` false: first repairs what an interrupted run has left of it, as `container_recover` does; else that is CONFLICT.
+// - `hooks` {before: [argv], after: [argv]}: commands, each a list of its arguments (one alone may stand as that list), run in the
+//   container one after another; an exit code other than 0 is a failure. before: in the old one ahead of the stop, when it runs and is not
+//   paused; a failure ends the recreation with nothing changed. after: in the new one once it has settled, when it runs; a failure puts the
+//   old one back. Not in dependents. Only the end of the call ends the wait for a hook, and then its command goes on in the container.
+// - `backup_volumes`: not in this version, UNSUPPORTED when set.
+// - `actor`.
+//
+// Codes: OK; ROLLED_BACK (it failed after the stop and everything was put back); ROLLBACK_FAILED (the message says what stands where);
+// CONFLICT and UNSUPPORTED (refused: the message names the option that would allow it, where there is one); CONFLICT also when somebody
+// changed the container meanwhile (it was put back) or another run has taken it over (which goes on); BUSY, NOT_FOUND, IMAGE_MISSING,
+// UNREACHABLE, ENGINE, IO (`state_dir`; nothing was stopped), INVALID_ARGUMENT; CANCELLED, STOPPED, TIMEOUT: before the stop the new
+// container is removed, from the stop on everything is put back. Once the new container is settled it is finished and the code is OK.
 //
 // # Safety
 // Every pointer is NULL or as the convention at the top says.
@@ -349,12 +387,23 @@ refit_code container_recreate(const struct refit *r,
                               char **out_json,
                               struct refit_error **err);
 
-// Finishes or undoes what an interrupted recreation left, of one container or (NULL) of all: `found [ {container, situation, action, error?}
-// ]`; `action` is "finished", "undone", "removed_old", "busy", "foreign", "would_finish" or "would_undo". The engine's state alone decides;
-// any process may do it.
+// Finishes or undoes what an interrupted recreation left, of one container (its name, or 12 digits of its id at least) or, NULL,
+// of all: `found [ {container, situation, action, error?} ]`, empty where nothing was left. `action` is
+// - "finished": the new container has the name;
+// - "undone": the old one is back as before;
+// - "removed_old": the new one stood already, and the old one was removed;
+// - "busy": a run is at work on it, or was a moment ago (30 s; up to 5 min where it was stopping a container with a `stop_timeout_s` above
+//   its own); nothing was touched;
+// - "foreign": other containers are in the way; nothing was touched;
+// - "would_finish", "would_undo": what is still to be done: in a dry run, and beside an `error`.
 //
-// Options: `dry_run` false, `force` false (do not wait for the other run's lease to end), `actor`. Codes: OK, ROLLBACK_FAILED, UNREACHABLE,
-// ENGINE, INVALID_ARGUMENT, CANCELLED, STOPPED, TIMEOUT.
+// What is to be done follows from names, ids and states on the engine, so that any process may do it. A handle with the `state_dir` of the
+// interrupted run can also make an old container again that somebody has removed.
+//
+// Options: `dry_run` false, `force` false (also where a run was at work a moment ago; not where one of this process is), `actor`. Codes: OK
+// (also for "busy" and "foreign"), else that of the first `error`: CONFLICT (another run has taken it over meanwhile), NOT_FOUND (a
+// container is gone, and nothing tells how it was made), UNREACHABLE, ENGINE, IO (`state_dir`), INVALID_ARGUMENT; CANCELLED, STOPPED,
+// TIMEOUT: a wait ends and what is left is for the next call; an undo that has begun is finished.
 //
 // # Safety
 // Every pointer is NULL or as the convention at the top says.
@@ -367,9 +416,9 @@ refit_code container_recover(const struct refit *r,
                              char **out_json,
                              struct refit_error **err);
 
-// Waits until a container does not run: `exit_code, error?`.
+// Waits until a container does not run, a day at most: `exit_code, error?`.
 //
-// Options: `actor`. Codes: NOT_FOUND, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+// Options: `stop_timeout_s`, without effect. Codes: NOT_FOUND, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
 //
 // # Safety
 // Every pointer is NULL or as the convention at the top says.
@@ -396,7 +445,7 @@ refit_code refit_engine_info(const struct refit *r,
 // What was done through this handle (or its `state_dir`), newest first: `entries [ {id, at, kind, actor?, image?, container?, from?, to?,
 // result, error?, elapsed_ms, containers []} ]`. This version keeps no history: the list is empty.
 //
-// Options: `image`, `container`, `actor`, `kind`, `since` strings, `limit` 100. Codes: INVALID_ARGUMENT, IO.
+// Options: `image`, `container`, `actor`, `kind`, `since` strings, `limit` 100, 1 to 1000000. Codes: INVALID_ARGUMENT, CANCELLED, TIMEOUT.
 //
 // # Safety
 // Every pointer is NULL or as the convention at the top says.
@@ -433,13 +482,22 @@ void refit_error_free(struct refit_error *err);
 
 // Opens a handle. It changes nothing on the engine; the environment and HOME are read here alone.
 //
-// Options (all may be left out): `host` string: the engine, else `DOCKER_HOST`, else `DOCKER_CONTEXT`, else the current context of
-// docker's config.json, else the platform's socket (unix://, tcp://, https://; ssh:// is `REFIT_E_UNSUPPORTED`); `connect` "now"/"lazy"
-// ("now": the engine is asked which API it speaks; "lazy": the first call asks); `state_dir`, `docker_config` (~/.docker), `tls_dir`
-// folders; `timeout_s` for each request to the engine, and for a stream the longest silence (30, 1 to 3600); `engine_wait_s` how long an
-// undo waits for an engine that went away (120, 0 to 3600); `registries` {HOST: {username, password, token, ca_file, insecure, mirror}};
-// `check_via` "auto"/"registry"/"engine"; `max_concurrency` (4, 1 to 64) containers replaced side by side; `worker_threads` (2, 1 to 64);
-// `helper_image` string; `history_max_entries` 10000, `history_max_age_days` 365.
+// Options (all may be left out):
+// - `host` string: the engine (unix://, tcp://, https://; ssh:// is UNSUPPORTED), else DOCKER_HOST, else DOCKER_CONTEXT, else the current
+//   context of docker's config.json, else the platform's socket.
+// - `connect` "now": the engine is asked which API it speaks; "lazy": the first call asks.
+// - `state_dir` folder (none; 0700, made when missing): last checks, and what a recreation in hand keeps.
+// - `docker_config` folder (DOCKER_CONFIG, else ~/.docker): contexts and credentials.
+// - `tls_dir` folder (DOCKER_CERT_PATH, or the context's own): ca.pem, cert.pem, key.pem.
+// - `timeout_s` 30, 1 to 3600: for each request to the engine, and for a stream the longest silence.
+// - `engine_wait_s` 120, 0 to 3600: how long an undo waits for an engine that went away.
+// - `registries` {HOST: {username, password, token, ca_file, insecure, mirror}}: where docker's config.json is not enough. token: an
+//   identity token; ca_file: PEM, beside the system's; insecure: any certificate, and plain HTTP; mirror: an address that is asked first.
+// - `check_via` "auto" (the registry; the engine where only that reaches it), "registry" or "engine": whom a check asks.
+// - `max_concurrency` 4, 1 to 64: containers replaced side by side.
+// - `worker_threads` 2, 1 to 64.
+// - `helper_image` string; `history_max_entries` 10000, 1 to 10000000; `history_max_age_days` 365, 1 to 36500: without effect, as volumes
+//   and the history are not in this version.
 //
 // Codes: INVALID_ARGUMENT, UNREACHABLE (no engine answers: the message says at which address and what to look at), UNSUPPORTED (ssh://,
 // an engine older than API 1.40), ENGINE, IO (`state_dir`). `*out` is NULL on an error, else closed once with `refit_close`.
@@ -526,8 +584,8 @@ refit_code img_status(const struct refit *r,
                       char **out_json,
                       struct refit_error **err);
 
-// Which of the images in `images_json` (a JSON list of references) are not local: `missing [], present []`, each in the order asked. NULL is
-// the empty list. An error of the engine fails the whole call; nothing is pulled.
+// Which of the images in `images_json` (a JSON list of references) are not local: `missing [], present []`, each in the order asked. NULL
+// is the empty list. An error of the engine fails the whole call; nothing is pulled.
 //
 // Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
 //
@@ -559,12 +617,12 @@ refit_code img_containers(const struct refit *r,
 // Whether the registry has a newer image; nothing is pulled. The document (a check) comes with every code: `image, state, reason?,
 // has_update (true/false/null), platform?, local? {id, digests [], created?, version?}, remote? {digest, created?, version?,
 // download_bytes?}, via, certainty, requests, elapsed_ms, checked_at, retry_at?, limit?, remaining?, credential?, maybe_missing?,
-// maybe_local?, tag_moved?, newer_tag?, notes [ {code, message} ], error?`. "No update" (`has_update` false) is said only when the registry
-// said so.
+// maybe_local?, tag_moved?, newer_tag?, outdated_containers [], notes [ {code, message} ], error?`. "No update" (`has_update` false) is
+// said only when the registry said so.
 //
-// Options: `check_via` "auto"/"registry"/"engine", `platform` "os/arch[/variant]". Codes: OK for every answer, also
-// "update_available"; NOT_FOUND (neither local nor in the registry), UNAUTHORIZED, RATE_LIMITED, UNREACHABLE, REGISTRY, INVALID_ARGUMENT,
-// ENGINE, CANCELLED, TIMEOUT.
+// Options: `check_via` "auto"/"registry"/"engine" (the handle's), `platform` "os/arch[/variant]" (the local image's), `newer_tag` {} (not
+// in this version: UNSUPPORTED when set), `actor`. Codes: OK for every answer, also "update_available"; NOT_FOUND (neither local nor in
+// the registry), UNAUTHORIZED, RATE_LIMITED, UNREACHABLE, REGISTRY, UNSUPPORTED, INVALID_ARGUMENT, ENGINE, CANCELLED, TIMEOUT.
 //
 // # Safety
 // Every pointer is NULL or as the convention at the top says.
@@ -578,7 +636,8 @@ refit_code img_check_update(const struct refit *r,
 // The same for many images at once: `images_json` is a JSON list of references, NULL is every tagged local image. `images [ checks, in the
 // order asked ], requests, elapsed_ms`. OK with a document an image; a failed one has its own error in it and spoils no other.
 //
-// Codes: OK, INVALID_ARGUMENT, UNREACHABLE or ENGINE (the engine's list failed), CANCELLED, STOPPED, TIMEOUT (with those that were ready).
+// Options: those of `img_check_update`. Codes: OK, INVALID_ARGUMENT, UNSUPPORTED (`newer_tag`), UNREACHABLE or ENGINE (the engine's list
+// failed), CANCELLED, STOPPED, TIMEOUT (with those that were ready).
 //
 // # Safety
 // Every pointer is NULL or as the convention at the top says.
@@ -591,12 +650,13 @@ refit_code img_check_updates(const struct refit *r,
                              char **out_json,
                              struct refit_error **err);
 
-// Pulls an image through the engine: `image, changed, before? {id, digests []}, after {id, digests []}, digest?, bytes_downloaded, elapsed_ms,
-// shared`. Pulls of one image share one download; it stops when its last caller has left, and the engine keeps the layers that came.
+// Pulls an image through the engine: `image, changed, before? {id, digests []}, after {id, digests []}, digest?, bytes_downloaded,
+// elapsed_ms, shared`. Pulls of one image share one download; it stops when its last caller has left, and the engine keeps the layers that
+// came.
 //
-// Options: `platform` (the local image's, else the engine's), `registry_auth` {username, password, token}. Progress: phases "resolving",
-// "downloading", "extracting", "verifying", "done", and a report a layer. Codes: NOT_FOUND, UNAUTHORIZED, RATE_LIMITED, UNREACHABLE, DATA,
-// ENGINE (with the engine's words), INVALID_ARGUMENT, CANCELLED, STOPPED, TIMEOUT.
+// Options: `platform` (the local image's, else the engine's), `registry_auth` {username, password, token}, `actor`. Progress: phases
+// "resolving", "downloading", "extracting", "verifying", "done", and a report a layer. Codes: NOT_FOUND, UNAUTHORIZED, RATE_LIMITED,
+// UNREACHABLE, DATA, ENGINE (with the engine's words), INVALID_ARGUMENT, CANCELLED, STOPPED, TIMEOUT.
 //
 // # Safety
 // Every pointer is NULL or as the convention at the top says.
@@ -733,8 +793,8 @@ void refit_bytes_free(uint8_t *data, size_t length);
 
 // What `img_update` would do: `image, check, pull, expect_digest?, download_bytes?, containers [ {container, id, state, outdated, match,
 // action, reason?, order, dependents [], estimated_downtime_ms?} ], image_changes [ {field, before, after} ], keep_as?, warnings [ {code,
-// container?, message} ]`. `action` is "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed or
-// pulled; every refusal of a recreation is found here.
+// container?, message} ]`. `action` is "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed
+// or pulled; every refusal of a recreation is found here, and is no error. Without a verdict of the check the plan comes with that alone.
 //
 // Options: those of `img_update`. Codes: those of `img_check_update`.
 //
@@ -748,15 +808,19 @@ refit_code img_plan_update(const struct refit *r,
                            struct refit_error **err);
 
 // Checks, pulls, then recreates every container that was created from this reference and is outdated; those that ran run again. The report
-// comes with every code: `image, check?, pull?, tag ("moved"/"restored"/"unchanged"), containers [ recreations, and {container, result:
-// "not_attempted"} ], backups [], removed_old?, elapsed_ms, error?`. What a recreation would refuse is refused before the download. When no
-// container has moved, the tag is put back on the old image.
+// comes with every code once the check has begun: `image, check?, pull?, tag ("moved"/"restored"/"unchanged"), containers [ recreations,
+// and {container, result: "not_attempted"} ], backups [], removed_old?, elapsed_ms, error?`. What a recreation would refuse is refused
+// before the download. The first container goes alone. When none has moved, the tag is put back on the old image.
 //
-// Options: `containers` [names] (all), `force` false (also those that are current), `expect_digest`, `platform`, `on_failure`
-// "stop"/"continue", `max_concurrency`, `remove_old` false, `actor`, and those of `container_recreate`. Codes: OK, ROLLED_BACK,
-// ROLLBACK_FAILED (the worst of its containers), BUSY (the same image is being updated), CONFLICT (the registry has another digest than
-// `expect_digest`, or a container cannot be recreated), those of `img_check_update` and `img_pull`, CANCELLED, STOPPED, TIMEOUT: the
-// containers in hand are finished or undone, the rest are "not_attempted".
+// Options: `containers` [names or ids] (all), `force` false (also those that are current), `expect_digest` (the plan's), `platform` (the
+// local image's), `on_failure` "stop" (nothing new starts)/"continue", `max_concurrency` (the handle's), 1 to 64, `remove_old` false (as
+// `img_remove_old` does, after a success), `restore_on_rollback` false (not in this version: UNSUPPORTED when true), `actor`, and those of
+// `container_recreate`.
+//
+// Codes: OK; ROLLBACK_FAILED (of a container, or the tag could not be put back), else ROLLED_BACK (of a container); CANCELLED, STOPPED,
+// TIMEOUT: the containers in hand are finished or undone, the rest are "not_attempted"; BUSY (the same image is being updated); CONFLICT
+// (the registry has another digest than `expect_digest`, or a container cannot be recreated), UNSUPPORTED (a container cannot be
+// recreated); those of `img_check_update`, `img_pull` and `container_recreate`.
 //
 // # Safety
 // Every pointer is NULL or as the convention at the top says.

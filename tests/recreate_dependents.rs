@@ -84,7 +84,12 @@ fn all_are_as_before_when_it_fails() {
     let (error, report) = failed(recreate(&family.case, with_dependents()));
     assert_eq!((error.code(), report.result), (Code::RolledBack, RecreationResult::RolledBack), "{error}");
     assert!(report.logs_tail.as_deref().unwrap_or_default().contains("last words"), "{report:?}");
-    assert!(family.results(&report).iter().all(|result| *result == RecreationResult::RolledBack), "{report:?}");
+    for one in std::iter::once(&report).chain(&report.dependents) {
+        let before = family.before(one.container.strip_prefix(&family.case.name).unwrap());
+        let was_stopped = family.case.inspect(&one.container)["State"]["StartedAt"] != before["State"]["StartedAt"];
+        assert_eq!(one.result, if was_stopped { RecreationResult::RolledBack } else { RecreationResult::Failed }, "{one:?}");
+    }
+    assert!(report.dependents.iter().any(|one| one.result == RecreationResult::Failed), "no dependent was left alone: {report:?}");
     family.assert_as_before("rolled back");
 }
 

@@ -16,7 +16,7 @@ type CheckOptions struct {
 	Via string
 	// Platform is os/arch[/variant]. Default: the local image's.
 	Platform string
-	// NewerTag looks for a newer version among the repository's tags too. Default: it does not.
+	// NewerTag is not in this version: [ErrUnsupported] when set.
 	NewerTag NewerTag
 	Timeout  time.Duration
 	// OnProgress is told of [Client.CheckUpdates] alone.

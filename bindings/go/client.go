@@ -35,7 +35,7 @@ type Options struct {
 	Host string
 	// Connect is "now" (the default: Open asks the engine) or "lazy" (the first call does, and Open succeeds without an engine).
 	Connect string
-	// StateDir is a folder for the history, the last checks and what is kept of a recreation in hand. Default: memory.
+	// StateDir is a folder for the last checks and what is kept of a recreation in hand. Default: memory.
 	StateDir string
 	// DockerConfig is docker's configuration folder, with its contexts and credentials. Default: DOCKER_CONFIG, else ~/.docker.
 	DockerConfig string
@@ -53,11 +53,11 @@ type Options struct {
 	MaxConcurrency int
 	// WorkerThreads of the library, 1 to 64. Default: 2.
 	WorkerThreads int
-	// HelperImage is a local image with a shell, for what the engine's own endpoints cannot do.
+	// HelperImage is for volumes, which are not in this version: without effect.
 	HelperImage string
-	// HistoryMaxEntries bounds the history. Default: 10000.
+	// HistoryMaxEntries is for the history, which is not in this version: without effect.
 	HistoryMaxEntries int
-	// HistoryMaxAgeDays bounds the history. Default: 365.
+	// HistoryMaxAgeDays is likewise without effect.
 	HistoryMaxAgeDays int
 }
 

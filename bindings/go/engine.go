@@ -66,7 +66,7 @@ type HistorySide struct {
 	Version *string `json:"version"`
 }
 
-// HistoryList is what was done through this client, or its StateDir, newest first.
+// HistoryList is what was done through this client, or its StateDir, newest first. This version keeps no history: it is empty.
 func (c *Client) HistoryList(ctx context.Context, o HistoryOptions) ([]HistoryEntry, error) {
 	settings := options{}.text("image", o.Image).text("container", o.Container).text("actor", o.Actor).text("kind", o.Kind).
 		number("limit", o.Limit).seconds("timeout_s", o.Timeout)

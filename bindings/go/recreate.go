@@ -12,15 +12,17 @@ import (
 
 // RecreateOptions of [Client.Recreate]. What a zero value refuses comes back as an error that names the option.
 type RecreateOptions struct {
-	// StopTimeout is the grace before the old container is killed; negative: none. Default: the container's own.
+	// StopTimeout is the grace before the old container is killed, rounded up to whole seconds; negative: none. Default: the container's own.
 	StopTimeout time.Duration
-	// Settle is how long the new container has to keep running before the old one is removed, up to 10 min; negative: not at all. Default: 3 s.
+	// Settle is how long the new container has to keep running before the old one is removed, up to 10 min; negative: not at all.
+	// Default: 3 s.
 	Settle time.Duration
-	// HealthTimeout is how long a container with a healthcheck may be starting; negative: do not wait. Default: 60 s.
+	// HealthTimeout is how long a container with a healthcheck may be starting, never less than its start period, interval and timeout
+	// together; negative: its health does not count. Default: 60 s.
 	HealthTimeout time.Duration
-	// RecreateDependents recreates those too that hold the container by its id.
+	// RecreateDependents recreates those too that hold the container by its id (its network, pid or ipc namespace, its volumes): all or none.
 	RecreateDependents bool
-	// AllowPaused recreates a paused container, which loses its frozen memory.
+	// AllowPaused recreates a paused container, which loses its frozen memory; the new one is paused again.
 	AllowPaused bool
 	// AllowAutoRemove recreates a --rm container, which is lost when the engine restarts in the middle.
 	AllowAutoRemove bool
@@ -39,16 +41,20 @@ type RecreateOptions struct {
 	OnProgress func(Progress) error
 }
 
-// Hooks are commands, each as its arguments, that run one after another.
+// Hooks are commands, each as its arguments, that run one after another; an exit code other than 0 is a failure. They have no time limit
+// but the call's, and do not run in dependents.
 type Hooks struct {
-	Before [][]string // in the old container before it is stopped, when it runs; a failure ends the recreation with nothing changed
+	Before [][]string // in the old container before it is stopped, when it runs, not paused; a failure ends all with nothing changed
 	After  [][]string // in the new container once it is settled, when it runs; a failure puts the old one back
 }
 
 // Recreation is what became of one container.
 type Recreation struct {
-	Container            string       `json:"container"`
-	Result               string       `json:"result"` // recreated, rolled_back, rollback_failed, refused, failed (the old one was not stopped), not_attempted
+	Container string `json:"container"`
+	// Result is recreated; rolled_back: the old one was stopped, and runs again as before; rollback_failed; refused: nothing was begun;
+	// failed: the old one was never stopped, or did not run, and stands as before; or not_attempted, of a dependent or a container of an
+	// update: its turn never came.
+	Result               string       `json:"result"`
 	OldID                string       `json:"old_id"`
 	NewID                *string      `json:"new_id"`
 	Image                string       `json:"image"`
@@ -84,7 +90,7 @@ type Warning struct {
 // RecoverOptions of [Client.Recover].
 type RecoverOptions struct {
 	DryRun  bool   // tell what would be done
-	Force   bool   // do not wait for the other run's lease to end
+	Force   bool   // also where a run was at work a moment ago; not where one of this process is
 	Actor   string // who asks for it, for the history
 	Timeout time.Duration
 	// OnProgress is told of every step.
@@ -100,8 +106,10 @@ type Recovery struct {
 type Recovered struct {
 	Container string `json:"container"`
 	Situation string `json:"situation"`
-	Action    string `json:"action"` // finished, undone, removed_old, busy, foreign, would_finish, would_undo
-	Error     *Error `json:"error"`
+	// Action is finished, undone, removed_old, busy (a run is at work on it, or was a moment ago), foreign (other containers are in the way),
+	// or, in a dry run and beside an Error, what is still to be done: would_finish, would_undo.
+	Action string `json:"action"`
+	Error  *Error `json:"error"`
 }
 
 // Recreate replaces a container by a new one made from the image that its reference names now, with its whole configuration, networks and
@@ -111,7 +119,8 @@ func (c *Client) Recreate(ctx context.Context, container string, o RecreateOptio
 	return call[Recreation](ctx, c, q)
 }
 
-// Recover finishes or undoes what an interrupted recreation left, of one container or, for "", of all.
+// Recover finishes or undoes what an interrupted recreation left, of one container (its name, or 12 digits of its id at least) or, for "",
+// of all. Where it fails, the error is that of the first that could not be repaired, and comes with what was found.
 func (c *Client) Recover(ctx context.Context, container string, o RecoverOptions) (*Recovery, error) {
 	settings := options{}.flag("dry_run", o.DryRun).flag("force", o.Force).text("actor", o.Actor).seconds("timeout_s", o.Timeout)
 	q := request{function: C.REFIT_GO_container_recover, options: settings, onProgress: o.OnProgress}

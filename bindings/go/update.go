@@ -88,7 +88,7 @@ type UpdateReport struct {
 	Pull       *PullResult      `json:"pull"`
 	Tag        string           `json:"tag"` // moved, restored, unchanged
 	Containers []Recreation     `json:"containers"`
-	Backups    []Backup         `json:"backups"`
+	Backups    []Backup         `json:"backups"` // always empty in this version
 	RemovedOld *RemoveOldResult `json:"removed_old"`
 	ElapsedMS  int64            `json:"elapsed_ms"`
 	Error      *Error           `json:"error"`

@@ -3,9 +3,11 @@
 //! It is renewed by renaming that container from its old name, which only one can win. Whoever loses it touches nothing more.
 
 use std::future::Future;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use super::names::{LEASE, TemporaryName};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::names::{LEASE, LONGEST_LEASE, TemporaryName};
 use super::{requests, state};
 use crate::engine::Engine;
 use crate::{Code, Error, Result};
@@ -13,27 +15,31 @@ use crate::{Code, Error, Result};
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(10);
 
+/// The longest lease that is set: a second or two may pass until others read it.
+const LONGEST: i64 = LONGEST_LEASE - 5;
+
+/// By how much the grace of a stop may exceed the container's own before a recovery may take the stop for ended when it is not.
+pub(crate) const LONGEST_GRACE_BEYOND: Duration = Duration::from_secs((LONGEST - LEASE) as u64);
+
 /// Before a change it has at least so many seconds left.
 const MARGIN: i64 = 15;
 
 /// The engine's clock, as it goes on after it was read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
-    read: i64,
-    at: Instant,
-    wall: SystemTime,
+    /// What is to be added to the machine's seconds since its start, the time in which it was suspended included.
+    ahead: i64,
 }
 
 impl Clock {
     /// Seconds since 1970, just read from the engine.
     pub(crate) fn at(read: i64) -> Self {
-        Self { read, at: Instant::now(), wall: SystemTime::now() }
+        Self { ahead: read - clock_gettime(ClockId::Boottime).tv_sec }
     }
 
-    /// The engine's time now. The machine's own clock counts too: the steady one stands still while a machine is suspended.
-    pub(crate) fn now(&self) -> i64 {
-        let elapsed = self.at.elapsed().max(self.wall.elapsed().unwrap_or_default());
-        self.read + i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX / 2)
+    /// The engine's time now.
+    pub(crate) fn now(self) -> i64 {
+        self.ahead + clock_gettime(ClockId::Boottime).tv_sec
     }
 }
 
@@ -47,6 +53,8 @@ pub(crate) struct Lease<'a> {
     held: Option<Held>,
     /// Every lease that this run has tried to set: a renewal whose answer was lost may have been done.
     written: Vec<u32>,
+    /// No lease that is set before then ends before then.
+    until: i64,
     lost: bool,
 }
 
@@ -60,7 +68,7 @@ struct Held {
 impl<'a> Lease<'a> {
     /// Nothing is held yet.
     pub(crate) fn new(engine: &'a Engine, container: &str, clock: Clock) -> Self {
-        Self { engine, container: container.to_owned(), clock, held: None, written: Vec::new(), lost: false }
+        Self { engine, container: container.to_owned(), clock, held: None, written: Vec::new(), until: 0, lost: false }
     }
 
     pub(crate) fn clock(&self) -> Clock {
@@ -79,7 +87,8 @@ impl<'a> Lease<'a> {
 
     /// A lease that begins now. No two are the same, since a rename to the own name is refused.
     pub(crate) fn fresh(&mut self) -> u32 {
-        let mut lease = u32::try_from(self.clock.now() + LEASE).unwrap_or(u32::MAX);
+        let now = self.clock.now();
+        let mut lease = u32::try_from(self.until.clamp(now + LEASE, now + LONGEST)).unwrap_or(u32::MAX);
         while self.written.contains(&lease) {
             lease += 1;
         }
@@ -92,12 +101,32 @@ impl<'a> Lease<'a> {
         self.held = Some(Held { id: id.to_owned(), name, renewed: Instant::now() });
     }
 
+    /// A container that is removed or has its own name again carries no lease.
+    pub(crate) fn release(&mut self, id: &str) {
+        self.held.take_if(|held| held.id == id);
+    }
+
+    /// Sets a lease that lasts so much longer, and does something: whoever recovers from a name knows of no more than the container's own
+    /// grace after it.
+    pub(crate) async fn during_longer<T>(&mut self, longer: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+        if longer.is_zero() {
+            return self.during(work).await;
+        }
+        self.until = self.clock.now().saturating_add(LEASE).saturating_add(i64::try_from(longer.as_secs()).unwrap_or(i64::MAX / 2) + 1);
+        let result = match self.renew().await {
+            Ok(()) => self.during(work).await,
+            Err(error) => Err(error),
+        };
+        self.until = 0;
+        result
+    }
+
     /// Takes a temporary name over, from a run that is dead or by force; the name that it has then.
     pub(crate) async fn take(&mut self, name: &TemporaryName) -> Result<TemporaryName> {
         self.written.push(name.lease);
         let next = name.with_lease(self.fresh());
         match requests::rename(self.engine, &name.to_string(), &next.to_string()).await {
-            Ok(()) => Ok(next),
+            Ok(_) => Ok(next),
             Err(error) if matches!(error.code(), Code::NotFound | Code::Conflict) => {
                 let message = format!("another run has just taken over container {}", self.container);
                 Err(error.into_cause_of(Code::Busy, message).with_container(self.container.clone()))
@@ -159,8 +188,10 @@ impl<'a> Lease<'a> {
         let Some((id, old)) = self.held.as_ref().map(|held| (held.id.clone(), held.name.clone())) else { return Ok(()) };
         let next = old.with_lease(self.fresh());
         match requests::rename(self.engine, &old.to_string(), &next.to_string()).await {
-            Ok(()) => {
+            Ok(now) => {
                 self.hold(&id, next);
+                // The engine's clock may have been set meanwhile.
+                self.clock = now.map_or(self.clock, Clock::at);
                 Ok(())
             }
             Err(error) if error.code() == Code::NotFound => self.find_again(&id, &old).await,

@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(crate) const LEASE: i64 = 30;
 
 /// A lease further ahead than this is clock trouble, not a run.
-const LONGEST_LEASE: i64 = 300;
+pub(crate) const LONGEST_LEASE: i64 = 300;
 
 /// Which of the two a temporary name is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

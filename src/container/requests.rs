@@ -38,11 +38,11 @@ pub(crate) async fn create(engine: &Engine, name: &TemporaryName, platform: Opti
     }
 }
 
-/// Renames. By the old name it is a compare-and-swap: `NOT_FOUND` once somebody else has renamed it.
-pub(crate) async fn rename(engine: &Engine, container: &str, name: &str) -> Result<()> {
+/// Renames; the engine's clock at the time. By the old name it is a compare-and-swap: `NOT_FOUND` once somebody else has renamed it.
+pub(crate) async fn rename(engine: &Engine, container: &str, name: &str) -> Result<Option<i64>> {
     let path = format!("/containers/{}/rename?name={}", escape(container), escape(name));
-    engine.post(&format!("renaming container {container} to {name}"), &path, None).await?;
-    Ok(())
+    let what = format!("renaming container {container} to {name}");
+    Ok(engine.call(&what, Method::POST, &path, None, engine.timeout()).await?.engine_time())
 }
 
 /// Starts it, once.
@@ -103,8 +103,29 @@ pub(crate) async fn remove_old(engine: &Engine, id: &str) -> Result<()> {
 
 async fn remove(engine: &Engine, id: &str, query: &str) -> Result<()> {
     match engine.delete(&format!("removing container {id}"), &format!("/containers/{}{query}", escape(id))).await {
-        Err(error) if error.code() != Code::NotFound => Err(error),
-        _ => Ok(()),
+        Err(error) if error.code() == Code::NotFound => Ok(()),
+        // An earlier call, whose answer was not waited for, goes on.
+        Err(error) if error.message().contains("already in progress") => await_removal(engine, id).await,
+        Err(error) => Err(error),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// How long the engine may take to remove a container: one with many files in its layer takes seconds.
+const REMOVAL: Duration = Duration::from_secs(60);
+
+/// Waits until the engine has removed a container, as it does by itself with an `--rm` one that has ended.
+pub(crate) async fn await_removal(engine: &Engine, id: &str) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        match inspect(engine, id).await {
+            Ok(None) => return Ok(()),
+            Err(error) if begun.elapsed() > REMOVAL => return Err(error),
+            Ok(Some(_)) if begun.elapsed() > REMOVAL => {
+                return Err(Code::Engine.error(format!("the engine has not removed container {id} in {} s", REMOVAL.as_secs())));
+            }
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
     }
 }
 

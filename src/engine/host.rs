@@ -77,7 +77,8 @@ impl Endpoint {
                 Ok(Self::Tcp { host: name, port: port.unwrap_or(if secure { 2376 } else { 2375 }), tls })
             }
             "ssh" => Err(Code::Unsupported.error(format!(
-                "engine host {host}: ssh:// is not in this version; forward the socket (ssh -L /tmp/docker.sock:/var/run/docker.sock HOST) and use unix:///tmp/docker.sock"
+                "engine host {host}: ssh:// is not in this version; forward the socket \
+                 (ssh -L /tmp/docker.sock:/var/run/docker.sock HOST) and use unix:///tmp/docker.sock"
             ))),
             _ => Err(bad_host(host)),
         }

@@ -33,7 +33,7 @@ pub unsafe extern "C" fn refit_engine_info(
 /// What was done through this handle (or its `state_dir`), newest first: `entries [ {id, at, kind, actor?, image?, container?, from?, to?,
 /// result, error?, elapsed_ms, containers []} ]`. This version keeps no history: the list is empty.
 ///
-/// Options: `image`, `container`, `actor`, `kind`, `since` strings, `limit` 100. Codes: INVALID_ARGUMENT, IO.
+/// Options: `image`, `container`, `actor`, `kind`, `since` strings, `limit` 100, 1 to 1000000. Codes: INVALID_ARGUMENT, CANCELLED, TIMEOUT.
 ///
 /// # Safety
 /// Every pointer is NULL or as the convention at the top says.

@@ -190,13 +190,22 @@ fn block_sigpipe() {
 
 /// Opens a handle. It changes nothing on the engine; the environment and HOME are read here alone.
 ///
-/// Options (all may be left out): `host` string: the engine, else `DOCKER_HOST`, else `DOCKER_CONTEXT`, else the current context of
-/// docker's config.json, else the platform's socket (unix://, tcp://, https://; ssh:// is `REFIT_E_UNSUPPORTED`); `connect` "now"/"lazy"
-/// ("now": the engine is asked which API it speaks; "lazy": the first call asks); `state_dir`, `docker_config` (~/.docker), `tls_dir`
-/// folders; `timeout_s` for each request to the engine, and for a stream the longest silence (30, 1 to 3600); `engine_wait_s` how long an
-/// undo waits for an engine that went away (120, 0 to 3600); `registries` {HOST: {username, password, token, ca_file, insecure, mirror}};
-/// `check_via` "auto"/"registry"/"engine"; `max_concurrency` (4, 1 to 64) containers replaced side by side; `worker_threads` (2, 1 to 64);
-/// `helper_image` string; `history_max_entries` 10000, `history_max_age_days` 365.
+/// Options (all may be left out):
+/// - `host` string: the engine (unix://, tcp://, https://; ssh:// is UNSUPPORTED), else DOCKER_HOST, else DOCKER_CONTEXT, else the current
+///   context of docker's config.json, else the platform's socket.
+/// - `connect` "now": the engine is asked which API it speaks; "lazy": the first call asks.
+/// - `state_dir` folder (none; 0700, made when missing): last checks, and what a recreation in hand keeps.
+/// - `docker_config` folder (DOCKER_CONFIG, else ~/.docker): contexts and credentials.
+/// - `tls_dir` folder (DOCKER_CERT_PATH, or the context's own): ca.pem, cert.pem, key.pem.
+/// - `timeout_s` 30, 1 to 3600: for each request to the engine, and for a stream the longest silence.
+/// - `engine_wait_s` 120, 0 to 3600: how long an undo waits for an engine that went away.
+/// - `registries` {HOST: {username, password, token, ca_file, insecure, mirror}}: where docker's config.json is not enough. token: an
+///   identity token; ca_file: PEM, beside the system's; insecure: any certificate, and plain HTTP; mirror: an address that is asked first.
+/// - `check_via` "auto" (the registry; the engine where only that reaches it), "registry" or "engine": whom a check asks.
+/// - `max_concurrency` 4, 1 to 64: containers replaced side by side.
+/// - `worker_threads` 2, 1 to 64.
+/// - `helper_image` string; `history_max_entries` 10000, 1 to 10000000; `history_max_age_days` 365, 1 to 36500: without effect, as volumes
+///   and the history are not in this version.
 ///
 /// Codes: INVALID_ARGUMENT, UNREACHABLE (no engine answers: the message says at which address and what to look at), UNSUPPORTED (ssh://,
 /// an engine older than API 1.40), ENGINE, IO (`state_dir`). `*out` is NULL on an error, else closed once with `refit_close`.

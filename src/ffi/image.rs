@@ -159,8 +159,8 @@ pub unsafe extern "C" fn img_status(
     })
 }
 
-/// Which of the images in `images_json` (a JSON list of references) are not local: `missing [], present []`, each in the order asked. NULL is
-/// the empty list. An error of the engine fails the whole call; nothing is pulled.
+/// Which of the images in `images_json` (a JSON list of references) are not local: `missing [], present []`, each in the order asked. NULL
+/// is the empty list. An error of the engine fails the whole call; nothing is pulled.
 ///
 /// Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
 ///
@@ -219,12 +219,12 @@ pub unsafe extern "C" fn img_containers(
 /// Whether the registry has a newer image; nothing is pulled. The document (a check) comes with every code: `image, state, reason?,
 /// has_update (true/false/null), platform?, local? {id, digests [], created?, version?}, remote? {digest, created?, version?,
 /// download_bytes?}, via, certainty, requests, elapsed_ms, checked_at, retry_at?, limit?, remaining?, credential?, maybe_missing?,
-/// maybe_local?, tag_moved?, newer_tag?, notes [ {code, message} ], error?`. "No update" (`has_update` false) is said only when the registry
-/// said so.
+/// maybe_local?, tag_moved?, newer_tag?, outdated_containers [], notes [ {code, message} ], error?`. "No update" (`has_update` false) is
+/// said only when the registry said so.
 ///
-/// Options: `check_via` "auto"/"registry"/"engine", `platform` "os/arch[/variant]". Codes: OK for every answer, also
-/// "update_available"; NOT_FOUND (neither local nor in the registry), UNAUTHORIZED, RATE_LIMITED, UNREACHABLE, REGISTRY, INVALID_ARGUMENT,
-/// ENGINE, CANCELLED, TIMEOUT.
+/// Options: `check_via` "auto"/"registry"/"engine" (the handle's), `platform` "os/arch[/variant]" (the local image's), `newer_tag` {} (not
+/// in this version: UNSUPPORTED when set), `actor`. Codes: OK for every answer, also "update_available"; NOT_FOUND (neither local nor in
+/// the registry), UNAUTHORIZED, RATE_LIMITED, UNREACHABLE, REGISTRY, UNSUPPORTED, INVALID_ARGUMENT, ENGINE, CANCELLED, TIMEOUT.
 ///
 /// # Safety
 /// Every pointer is NULL or as the convention at the top says.
@@ -252,7 +252,8 @@ pub unsafe extern "C" fn img_check_update(
 /// The same for many images at once: `images_json` is a JSON list of references, NULL is every tagged local image. `images [ checks, in the
 /// order asked ], requests, elapsed_ms`. OK with a document an image; a failed one has its own error in it and spoils no other.
 ///
-/// Codes: OK, INVALID_ARGUMENT, UNREACHABLE or ENGINE (the engine's list failed), CANCELLED, STOPPED, TIMEOUT (with those that were ready).
+/// Options: those of `img_check_update`. Codes: OK, INVALID_ARGUMENT, UNSUPPORTED (`newer_tag`), UNREACHABLE or ENGINE (the engine's list
+/// failed), CANCELLED, STOPPED, TIMEOUT (with those that were ready).
 ///
 /// # Safety
 /// Every pointer is NULL or as the convention at the top says.
@@ -279,12 +280,13 @@ pub unsafe extern "C" fn img_check_updates(
     })
 }
 
-/// Pulls an image through the engine: `image, changed, before? {id, digests []}, after {id, digests []}, digest?, bytes_downloaded, elapsed_ms,
-/// shared`. Pulls of one image share one download; it stops when its last caller has left, and the engine keeps the layers that came.
+/// Pulls an image through the engine: `image, changed, before? {id, digests []}, after {id, digests []}, digest?, bytes_downloaded,
+/// elapsed_ms, shared`. Pulls of one image share one download; it stops when its last caller has left, and the engine keeps the layers that
+/// came.
 ///
-/// Options: `platform` (the local image's, else the engine's), `registry_auth` {username, password, token}. Progress: phases "resolving",
-/// "downloading", "extracting", "verifying", "done", and a report a layer. Codes: NOT_FOUND, UNAUTHORIZED, RATE_LIMITED, UNREACHABLE, DATA,
-/// ENGINE (with the engine's words), INVALID_ARGUMENT, CANCELLED, STOPPED, TIMEOUT.
+/// Options: `platform` (the local image's, else the engine's), `registry_auth` {username, password, token}, `actor`. Progress: phases
+/// "resolving", "downloading", "extracting", "verifying", "done", and a report a layer. Codes: NOT_FOUND, UNAUTHORIZED, RATE_LIMITED,
+/// UNREACHABLE, DATA, ENGINE (with the engine's words), INVALID_ARGUMENT, CANCELLED, STOPPED, TIMEOUT.
 ///
 /// # Safety
 /// Every pointer is NULL or as the convention at the top says.

@@ -14,8 +14,8 @@ use crate::image::RemoveOldOptions;
 
 /// What `img_update` would do: `image, check, pull, expect_digest?, download_bytes?, containers [ {container, id, state, outdated, match,
 /// action, reason?, order, dependents [], estimated_downtime_ms?} ], image_changes [ {field, before, after} ], keep_as?, warnings [ {code,
-/// container?, message} ]`. `action` is "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed or
-/// pulled; every refusal of a recreation is found here.
+/// container?, message} ]`. `action` is "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed
+/// or pulled; every refusal of a recreation is found here, and is no error. Without a verdict of the check the plan comes with that alone.
 ///
 /// Options: those of `img_update`. Codes: those of `img_check_update`.
 ///
@@ -38,20 +38,26 @@ pub unsafe extern "C" fn img_plan_update(
         // SAFETY: as the convention says.
         let image = unsafe { strings::required("image", image) }?;
         let options = update_options(&mut entry.options)?;
+        // One object of options serves the plan and the update that follows it.
+        entry.options.string("actor")?;
         entry.read(|refit| async move { refit.plan_update(&image, &options).await })
     })
 }
 
 /// Checks, pulls, then recreates every container that was created from this reference and is outdated; those that ran run again. The report
-/// comes with every code: `image, check?, pull?, tag ("moved"/"restored"/"unchanged"), containers [ recreations, and {container, result:
-/// "not_attempted"} ], backups [], removed_old?, elapsed_ms, error?`. What a recreation would refuse is refused before the download. When no
-/// container has moved, the tag is put back on the old image.
+/// comes with every code once the check has begun: `image, check?, pull?, tag ("moved"/"restored"/"unchanged"), containers [ recreations,
+/// and {container, result: "not_attempted"} ], backups [], removed_old?, elapsed_ms, error?`. What a recreation would refuse is refused
+/// before the download. The first container goes alone. When none has moved, the tag is put back on the old image.
 ///
-/// Options: `containers` [names] (all), `force` false (also those that are current), `expect_digest`, `platform`, `on_failure`
-/// "stop"/"continue", `max_concurrency`, `remove_old` false, `actor`, and those of `container_recreate`. Codes: OK, ROLLED_BACK,
-/// ROLLBACK_FAILED (the worst of its containers), BUSY (the same image is being updated), CONFLICT (the registry has another digest than
-/// `expect_digest`, or a container cannot be recreated), those of `img_check_update` and `img_pull`, CANCELLED, STOPPED, TIMEOUT: the
-/// containers in hand are finished or undone, the rest are "not_attempted".
+/// Options: `containers` [names or ids] (all), `force` false (also those that are current), `expect_digest` (the plan's), `platform` (the
+/// local image's), `on_failure` "stop" (nothing new starts)/"continue", `max_concurrency` (the handle's), 1 to 64, `remove_old` false (as
+/// `img_remove_old` does, after a success), `restore_on_rollback` false (not in this version: UNSUPPORTED when true), `actor`, and those of
+/// `container_recreate`.
+///
+/// Codes: OK; ROLLBACK_FAILED (of a container, or the tag could not be put back), else ROLLED_BACK (of a container); CANCELLED, STOPPED,
+/// TIMEOUT: the containers in hand are finished or undone, the rest are "not_attempted"; BUSY (the same image is being updated); CONFLICT
+/// (the registry has another digest than `expect_digest`, or a container cannot be recreated), UNSUPPORTED (a container cannot be
+/// recreated); those of `img_check_update`, `img_pull` and `container_recreate`.
 ///
 /// # Safety
 /// Every pointer is NULL or as the convention at the top says.

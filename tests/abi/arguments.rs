@@ -25,7 +25,7 @@ fn is_required(function: &Function, parameter: &Parameter) -> bool {
 }
 
 /// What a call is given when all is well: names of nothing that is there.
-fn usual(function: &Function) -> Vec<(&'static str, Argument)> {
+pub(crate) fn usual(function: &Function) -> Vec<(&'static str, Argument)> {
     let known = [
         ("image", "refit-abi.invalid/nothing:1"),
         ("images_json", r#"["refit-abi.invalid/nothing:1"]"#),
@@ -48,7 +48,7 @@ fn usual(function: &Function) -> Vec<(&'static str, Argument)> {
     known.into_iter().filter(|(name, _)| has(name)).map(|(name, text)| (name, text.into())).collect()
 }
 
-fn with(mut arguments: Vec<(&'static str, Argument)>, name: &'static str, argument: Argument) -> Vec<(&'static str, Argument)> {
+pub(crate) fn with(mut arguments: Vec<(&'static str, Argument)>, name: &'static str, argument: Argument) -> Vec<(&'static str, Argument)> {
     arguments.retain(|(other, _)| *other != name);
     arguments.push((name, argument));
     arguments
@@ -76,7 +76,7 @@ impl Silent {
 }
 
 /// The calls of this version on a handle.
-fn calls() -> Vec<Function> {
+pub(crate) fn calls() -> Vec<Function> {
     prototypes::functions().into_iter().filter(|function| function.is_call() && !unsupported().contains(&function.name)).collect()
 }
 

@@ -10,6 +10,7 @@ mod close;
 mod compile;
 mod engines;
 mod header;
+mod options;
 mod package;
 mod process;
 mod program;

@@ -61,6 +61,13 @@ pub fn recover_with_state(case: &Case, state_dir: &Path) -> Recovery {
     recover_as(case, state_dir.to_str().unwrap(), RecoverOptions::default()).unwrap()
 }
 
+/// Recovers at once, with what another process has kept.
+pub fn recover_with_state_by_force(case: &Case, state_dir: &Path) -> Recovery {
+    let mut options = RecoverOptions::default();
+    options.force = true;
+    recover_as(case, state_dir.to_str().unwrap(), options).unwrap()
+}
+
 /// Recovers at once, at any engine.
 pub fn recover_at(host: &str, container: &str) -> Outcome<Recovery> {
     let mut options = RecoverOptions::default();

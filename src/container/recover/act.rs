@@ -8,13 +8,16 @@ use super::RecoveryAction;
 use super::table::{Decision, Standing};
 use crate::call::Call;
 use crate::container::lease::{Clock, Lease};
-use crate::container::names::{self, LEASE, Mode, TemporaryName};
-use crate::container::recreate::{KeptBody, KeptFile, OnPhase, RecreateOptions, Swap, Watch, await_removal, exited_by, grace, settle};
+use crate::container::names::{self, LEASE, LONGEST_LEASE, Mode, TemporaryName};
+use crate::container::recreate::{FOR_EVER, KeptBody, KeptFile, OnPhase, RecreateOptions, Swap, Watch, exited_by, grace, settle};
 use crate::container::{requests, spec, state};
 use crate::{Code, Error, Refit, Result};
 
 /// What the engine adds to a grace before it gives up killing.
 const AFTER_GRACE: i64 = 15;
+
+/// How long a container that may take for ever to stop is waited for: nobody knows whether it was told to.
+const ENDLESS_GRACE: Duration = Duration::from_secs(300);
 
 /// What a dry run says.
 pub(super) fn would(decision: Decision) -> RecoveryAction {
@@ -105,6 +108,7 @@ impl<'a> Repair<'a> {
             lease,
             engine_wait: refit.shared.options.engine_wait,
             kept,
+            state_dir: refit.shared.options.state_dir.as_deref(),
             remake: None,
         };
         let defaults = RecreateOptions::default();
@@ -135,7 +139,7 @@ impl<'a> Repair<'a> {
             Decision::ForwardAndRemoveOld => self.forward_and_remove_old(standing).await,
             Decision::StartNew => self.start_or_undo().await,
             Decision::SettleNew => self.settle_or_undo().await,
-            Decision::RemoveOld => self.remove_old().await.map(|()| RecoveryAction::RemovedOld),
+            Decision::RemoveOld => self.remove_stopped_old().await,
         }
     }
 
@@ -151,19 +155,35 @@ impl<'a> Repair<'a> {
             return Ok(Stopped::Exited);
         }
         (self.on_phase)("waiting", 100);
-        let renewed = i64::from(new.name.lease) - LEASE;
-        let grace = i64::try_from(grace(holder, None).as_secs()).unwrap_or(i64::MAX / 2);
-        let left = renewed.saturating_add(grace).saturating_add(AFTER_GRACE) - clock.now();
-        let (engine, call) = (self.swap.engine, self.call);
-        let end = Instant::now() + Duration::from_secs(u64::try_from(left).unwrap_or(0));
+        let end = Instant::now() + self.stop_may_last(new.name.lease, holder, clock);
+        let (engine, call, engine_wait) = (self.swap.engine, self.call, self.swap.engine_wait);
         let waiting = async {
-            match exited_by(engine, state::id(holder), end).await {
-                Some(true) if state::is_auto_remove(holder) => await_removal(engine, state::id(holder)).await.map(|()| Stopped::Removed),
+            match exited_by(engine, holder, end, engine_wait).await {
+                Some(true) if state::is_auto_remove(holder) => {
+                    requests::await_removal(engine, state::id(holder)).await.map(|()| Stopped::Removed)
+                }
                 Some(true) => Ok(Stopped::Exited),
                 _ => Ok(Stopped::Not),
             }
         };
         self.swap.lease.during(call.run(waiting)).await
+    }
+
+    /// How much longer a stop may go on that the dead run had asked for. Its lease tells of a grace beyond the container's own.
+    fn stop_may_last(&self, lease: u32, holder: &Value, clock: Clock) -> Duration {
+        let (lease, now) = (i64::from(lease), clock.now());
+        let renewed = if lease - now > LONGEST_LEASE { now } else { lease - LEASE };
+        // Whatever started it since has ended the stop.
+        if state::started_at(holder).is_some_and(|started| started.as_second() > renewed) {
+            return Duration::ZERO;
+        }
+        let chosen = self.swap.kept.as_ref().and_then(|kept| kept.stop_timeout);
+        let grace = match grace(holder, chosen) {
+            FOR_EVER => ENDLESS_GRACE,
+            grace => grace,
+        };
+        let left = renewed.saturating_add_unsigned(grace.as_secs()).saturating_add(AFTER_GRACE) - now;
+        Duration::from_secs(u64::try_from(left).unwrap_or(0))
     }
 
     pub(super) async fn undo(&mut self) -> Result<RecoveryAction> {
@@ -200,14 +220,16 @@ impl<'a> Repair<'a> {
     }
 
     async fn forward(&mut self, standing: &Standing) -> Result<RecoveryAction> {
-        self.take_name(standing).await?;
         if let Some(new) = self.swap.new.clone()
             && self.swap.mode.runs()
         {
-            (self.on_phase)("starting", 500);
-            requests::start_when_port_is_free(self.swap.engine, &new, || true).await?;
+            // Before it has the name: nothing else tells the next recovery that it is to be started.
+            (self.on_phase)("starting", 200);
+            let start = requests::start_when_port_is_free(self.swap.engine, &new, || true);
+            self.swap.lease.during(start).await?;
             self.pause(&new).await?;
         }
+        self.take_name(standing).await?;
         Ok(RecoveryAction::Finished)
     }
 
@@ -313,62 +335,21 @@ impl<'a> Repair<'a> {
         }
     }
 
+    /// Somebody may have started it since it was looked at, and who starts what did not run means it.
+    async fn remove_stopped_old(&mut self) -> Result<RecoveryAction> {
+        match requests::inspect(self.swap.engine, &self.swap.old).await? {
+            Some(old) if state::is_running(&old) && !self.swap.mode.runs() => self.undo().await,
+            _ => self.remove_old().await.map(|()| RecoveryAction::RemovedOld),
+        }
+    }
+
     pub(super) async fn remove_old(&mut self) -> Result<()> {
         (self.on_phase)("removing", 900);
+        // The new one is there to stay: nothing is to be made again from what was kept.
+        self.forget().await;
         match requests::inspect(self.swap.engine, &self.swap.old).await? {
             Some(old) => self.swap.remove_old(&old).await,
             None => Ok(()),
-        }
-    }
-}
-
-/// A body that was kept, when no temporary name is left: somebody has removed both containers, or the run ended before it removed its file.
-pub(super) struct FromFile<'a> {
-    pub(super) refit: &'a Refit,
-    pub(super) name: &'a str,
-    pub(super) clock: Clock,
-    pub(super) kept: KeptBody,
-    pub(super) file: KeptFile,
-    pub(super) holder: Option<Value>,
-}
-
-impl FromFile<'_> {
-    /// `None` when the work was done already.
-    pub(super) async fn act(self, dry_run: bool, on_phase: OnPhase<'_>) -> Option<(&'static str, RecoveryAction, Option<Error>)> {
-        const GONE: &str = "both containers were removed; the old one's configuration was kept";
-        if let Some(holder) = &self.holder {
-            let id = state::id(holder);
-            if id == state::id(&self.kept.old) || id == self.kept.new_id {
-                if !dry_run {
-                    self.file.remove().await;
-                }
-                return None;
-            }
-            return Some(("both containers were removed, and another has taken the name", RecoveryAction::Foreign, None));
-        }
-        if dry_run {
-            return Some((GONE, RecoveryAction::WouldUndo, None));
-        }
-        on_phase("rolling_back", 500);
-        let engine = &self.refit.shared.engine;
-        let mut swap = Swap {
-            engine,
-            name: self.name.to_owned(),
-            mode: self.kept.mode,
-            old: state::id(&self.kept.old).to_owned(),
-            new: None,
-            spare: None,
-            lease: Lease::new(engine, self.name, self.clock),
-            engine_wait: self.refit.shared.options.engine_wait,
-            kept: Some(self.kept),
-            remake: None,
-        };
-        match swap.undo().await {
-            Ok(()) => {
-                self.file.remove().await;
-                Some((GONE, RecoveryAction::Undone, None))
-            }
-            Err(error) => Some((GONE, RecoveryAction::WouldUndo, Some(error))),
         }
     }
 }

@@ -83,6 +83,9 @@ pub(super) async fn together(refit: &Refit, call: &Call, names: &[String], optio
         let orphan = standing.is_orphan(&left.ids);
         members.push((Member { name, standing, decision, orphan }, leftover.kept));
     }
+    if members.is_empty() {
+        return Vec::new();
+    }
     let finish = members.iter().all(|(member, _)| member.decision.is_after_the_swap() && !member.orphan);
     let (situation, would) = if finish { (TO_FINISH, RecoveryAction::WouldFinish) } else { (TO_UNDO, RecoveryAction::WouldUndo) };
     if options.dry_run {
@@ -117,19 +120,30 @@ struct Member<'a> {
 }
 
 /// The first is put back before the others, which can only start once it runs, and its successor goes last: a recovery that is asked for the
-/// first finds them by it.
+/// first finds them by it. One that cannot be put back does not keep the others from it.
 async fn undo_all(group: &mut [(Member<'_>, Repair<'_>)], clock: Clock) -> Result<RecoveryAction> {
     let first_was_stopped = group.first().is_some_and(|(first, _)| first.decision.is_after_the_swap());
+    let (mut restored, mut failed) = (Vec::new(), None);
     for (at, (member, repair)) in group.iter_mut().enumerate() {
-        if member.decision == Decision::UndoAfterStop && (at == 0 || first_was_stopped) {
-            repair.await_any_stop(&member.standing, clock).await?;
+        let may_be_stopping = member.decision == Decision::UndoAfterStop && (at == 0 || first_was_stopped);
+        match put_back(member, repair, may_be_stopping.then_some(clock)).await {
+            Ok(()) => restored.push(repair),
+            Err(error) if at == 0 || repair.is_final() => return Err(error),
+            Err(error) => failed = failed.or(Some(error)),
         }
-        repair.restore().await?;
     }
-    for (_, repair) in group.iter_mut().rev() {
+    let first_stays = usize::from(failed.is_some());
+    for repair in restored.into_iter().skip(first_stays).rev() {
         repair.undo().await?;
     }
-    Ok(RecoveryAction::Undone)
+    failed.map_or(Ok(RecoveryAction::Undone), Err)
+}
+
+async fn put_back(member: &Member<'_>, repair: &mut Repair<'_>, may_be_stopping: Option<Clock>) -> Result<()> {
+    if let Some(clock) = may_be_stopping {
+        repair.await_any_stop(&member.standing, clock).await?;
+    }
+    repair.restore().await
 }
 
 /// Each has taken its place. As long as nothing was removed, a failure undoes all of them.
@@ -173,7 +187,7 @@ mod tests {
     use super::*;
     use crate::container::names::TemporaryName;
     use serde_json::{Value, json};
-    use std::collections::HashSet;
+    use std::collections::BTreeMap;
 
     fn id(digit: char) -> String {
         std::iter::repeat_n(digit, 64).collect()
@@ -212,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_successor_of_a_run_that_was_undone_is_an_orphan() {
-        let there: HashSet<String> = ['a', 'b', '1'].map(id).into();
+        let there: BTreeMap<String, String> = ['a', 'b', '1'].map(|digit| (id(digit), String::new())).into();
         let cases = [
             ("its provider's successor is gone", before_the_swap(container('1', &['9']), container('b', &['a'])), true),
             ("likewise, after its swap", after_the_swap(container('1', &['9']), container('b', &['a'])), true),

@@ -1,10 +1,11 @@
 //! Repairing what a recreation left that was killed: in this process or another, from the engine's state alone.
 
 mod act;
+mod from_file;
 mod group;
 mod table;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,11 +13,12 @@ use serde::Serialize;
 use super::in_hand::InHand;
 use super::lease::Clock;
 use super::names::{self, Role, TemporaryName};
-use super::recreate::{KeptBody, KeptFile, OnPhase, await_removal, engine_id, kept};
+use super::recreate::{KeptBody, KeptFile, OnPhase, engine_id, kept};
 use super::{requests, state};
 use crate::call::Call;
 use crate::{Code, Error, ErrorDocument, Failure, Operation, Outcome, Progress, Refit, Result};
 use act::Taking;
+use from_file::FromFile;
 use table::{Decision, Named, Standing};
 
 /// How interrupted recreations are repaired.
@@ -150,10 +152,12 @@ async fn leftovers(refit: &Refit, container: Option<&str>) -> Result<Vec<Vec<Str
         TemporaryName::parse(container).map_or_else(|| container.to_owned(), |temporary| temporary.container)
     });
     let mut members = Vec::new();
-    for (name, leftover) in left.by_name {
-        let standing = inspect(refit, &leftover).await?;
-        members.push((name, standing));
+    for (name, leftover) in &left.by_name {
+        let standing = inspect(refit, leftover).await?;
+        members.push((name.clone(), standing));
     }
+    // By its id, a container has a name.
+    let wanted = wanted.map(|wanted| left.own_name_of(&wanted).unwrap_or(wanted));
     let groups = group::groups(&members).into_iter();
     Ok(groups.filter(|names| wanted.as_ref().is_none_or(|wanted| names.contains(wanted))).collect())
 }
@@ -162,9 +166,17 @@ async fn leftovers(refit: &Refit, container: Option<&str>) -> Result<Vec<Vec<Str
 struct Left {
     /// Every name that has something left.
     by_name: BTreeMap<String, Leftover>,
-    /// The ids of all containers.
-    ids: HashSet<String>,
+    /// The ids of all containers, with the names that they have in their ordinary life.
+    ids: BTreeMap<String, String>,
     clock: Clock,
+}
+
+impl Left {
+    /// Of the one container whose id this is, or begins with it.
+    fn own_name_of(&self, id: &str) -> Option<String> {
+        let mut found = self.ids.iter().filter(|(whole, _)| id.len() >= 12 && whole.starts_with(id)).map(|(_, name)| name);
+        found.next().filter(|_| found.next().is_none()).cloned()
+    }
 }
 
 async fn read(refit: &Refit) -> Result<Left> {
@@ -185,7 +197,8 @@ async fn read(refit: &Refit) -> Result<Left> {
             by_name.entry(name).or_default().kept = Some((body, file));
         }
     }
-    let ids = entries.iter().map(|(_, id)| id.clone()).collect();
+    let own = |name: &String| TemporaryName::parse(name).map_or_else(|| name.clone(), |temporary| temporary.container);
+    let ids = entries.iter().map(|(name, id)| (id.clone(), own(name))).collect();
     for (name, id) in entries {
         if let Some(leftover) = by_name.get_mut(&name) {
             leftover.holder = Some(id);
@@ -195,6 +208,13 @@ async fn read(refit: &Refit) -> Result<Left> {
 }
 
 impl Leftover {
+    /// Whether the old container can be made again that the new one was to replace.
+    fn keeps_old_of(&self, standing: &Standing) -> bool {
+        let is_new =
+            |(kept, _): &(KeptBody, KeptFile)| standing.new.iter().any(|new| kept.is_of_failed(&new.name, state::id(&new.container)));
+        self.kept.as_ref().is_some_and(is_new)
+    }
+
     fn is_live(&self, clock: Clock) -> bool {
         self.temporary.iter().any(|(_, temporary)| temporary.is_live(clock.now()))
     }
@@ -240,7 +260,7 @@ async fn one(
         };
         if leftover.temporary.is_empty() {
             let (kept, file) = leftover.kept?;
-            let from_file = act::FromFile { refit, name, clock, kept, file, holder: standing.holder };
+            let from_file = FromFile { refit, name, clock, kept, file, holder: standing.holder };
             let (situation, action, error) = from_file.act(options.dry_run, &on_phase).await?;
             return found(situation, action, error);
         }
@@ -248,9 +268,12 @@ async fn one(
         if decision.is_after_the_swap() && standing.is_orphan(&ids) {
             (situation, decision) = (group::ORPHAN.to_owned(), Decision::Undo);
         }
+        if decision == Decision::Forward && leftover.keeps_old_of(&standing) {
+            (situation, decision) = ("only the new container is left; the old one's configuration was kept".to_owned(), Decision::Undo);
+        }
         if decision == Decision::WaitForRemoval && !options.dry_run {
             let holder = standing.holder.as_ref().map(state::id).unwrap_or_default();
-            match call.run(await_removal(&refit.shared.engine, holder)).await {
+            match call.run(requests::await_removal(&refit.shared.engine, holder)).await {
                 Ok(()) => continue,
                 Err(error) => return found(&situation, RecoveryAction::WouldFinish, Some(error)),
             }

@@ -1,6 +1,6 @@
 //! What an interrupted recreation left, and what is to be done about it: decided from names, ids and states alone.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -62,9 +62,9 @@ impl Standing {
     }
 
     /// Whether the successor is to hold a container that is gone, since the recreation of that one was undone.
-    pub(super) fn is_orphan(&self, ids: &HashSet<String>) -> bool {
+    pub(super) fn is_orphan(&self, ids: &BTreeMap<String, String>) -> bool {
         // What is held by a name, or by the beginning of an id, was not made to hold a new container.
-        let holds_gone = |container: &Value| spec::held(container).any(|id| id.len() == 64 && !ids.contains(id));
+        let holds_gone = |container: &Value| spec::held(container).any(|id| id.len() == 64 && !ids.contains_key(id));
         self.successor().is_some_and(holds_gone) && !self.predecessor().is_some_and(holds_gone)
     }
 }

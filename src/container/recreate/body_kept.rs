@@ -6,13 +6,15 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::container::names::Mode;
+use crate::container::names::{Mode, TemporaryName};
 use crate::container::spec::Spec;
+use crate::container::state;
 use crate::engine::Engine;
 use crate::{Code, Error, Result};
 
@@ -27,6 +29,10 @@ pub(crate) struct KeptBody {
     pub(crate) old: Value,
     /// The new container's id.
     pub(crate) new_id: String,
+    /// The id of one that was made from this in place of the old one, once it was whole.
+    pub(crate) made_again: Option<String>,
+    /// The grace that the caller chose for the stop.
+    pub(crate) stop_timeout: Option<Duration>,
     /// The requests, with the old image's id.
     pub(crate) spec: Spec,
 }
@@ -42,6 +48,11 @@ pub(crate) async fn engine_id(engine: &Engine) -> Result<String> {
 pub(crate) struct KeptFile(PathBuf);
 
 impl KeptBody {
+    /// Whether a container under this temporary name was made by the same run, and is not the old one made again.
+    pub(crate) fn is_of_failed(&self, name: &TemporaryName, id: &str) -> bool {
+        state::id(&self.old).starts_with(&name.other) && self.made_again.as_deref() != Some(id)
+    }
+
     /// Writes it below the handle's `state_dir`, for its owner alone, and waits until the disk has it.
     pub(crate) async fn write(&self, state_dir: &Path) -> Result<KeptFile> {
         let path = path(state_dir, &self.engine, &self.container);
@@ -101,7 +112,8 @@ fn read_all(folder: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
     for entry in entries {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "json") {
-            files.push((path.clone(), fs::read(path)?));
+            // One that is removed meanwhile, or is not readable, says nothing of the others.
+            files.extend(fs::read(&path).ok().map(|bytes| (path, bytes)));
         }
     }
     Ok(files)
@@ -136,6 +148,8 @@ mod tests {
             mode: Mode::Paused,
             old: json!({"Id": "o"}),
             new_id: "w".into(),
+            made_again: None,
+            stop_timeout: None,
             spec: serde_json::from_value(spec).unwrap(),
         };
         assert!(kept(&state_dir, "unix:///a").await.unwrap().is_empty());

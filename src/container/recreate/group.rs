@@ -98,8 +98,12 @@ impl<'a> Group<'a> {
             self.at = at;
             self.runs[at].may_finish().await?;
         }
+        // All have settled: from here on nothing is to be made again from what was kept.
+        for file in self.runs.iter().filter_map(|run| run.kept_file.as_ref()) {
+            file.remove().await;
+        }
         for at in (1..self.runs.len()).rev() {
-            if let Err(error) = self.runs[at].finish().await {
+            if let Err(error) = keeping(&mut self.runs, at, |run| Box::pin(run.finish())).await {
                 self.runs[at].left(error)?;
             }
         }
@@ -121,7 +125,7 @@ impl<'a> Group<'a> {
 
     /// Whether it failed only since a tag was moved between the look at the image and the create.
     pub(super) fn may_try_again(&self) -> bool {
-        self.runs[0].report.result == RecreationResult::Failed && self.runs.iter().any(|run| run.tag_moved)
+        self.runs[0].report.result == RecreationResult::Failed && self.runs.iter().any(|run| run.may_try_again)
     }
 
     /// The report, with what the engine says at the end.

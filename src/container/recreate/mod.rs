@@ -24,10 +24,11 @@ pub(crate) use prepare::{Look, Prepared, find, look, preflight};
 pub use report::{Recreation, RecreationResult};
 pub(crate) use settle::{Watch, settle};
 pub(crate) use steps::OnPhase;
-pub(crate) use stop::{exited_by, grace};
-pub(crate) use undo::{Swap, await_removal};
+pub(crate) use stop::{FOR_EVER, exited_by, grace};
+pub(crate) use undo::Swap;
 
 use super::in_hand::InHand;
+use super::lease::LONGEST_GRACE_BEYOND;
 use super::recover::recover_first;
 use super::state;
 use crate::call::Call;
@@ -94,6 +95,7 @@ pub(crate) async fn recreate(
         if let Some(missing) = prepared.without_image() {
             return Err(refuse(image_missing(missing), &found));
         }
+        prepared.stop_can_be_recovered(options).map_err(|error| refuse(error, &found))?;
         let dependents: Result<Vec<_>> = prepared.dependents.iter().map(|dependent| take(dependent.name())).collect();
         let _dependents = dependents.map_err(|error| refuse(error, &found))?;
         let mut group = Group::new(refit, call, prepared, options, &dependents_options, &on_phase);
@@ -103,6 +105,23 @@ pub(crate) async fn recreate(
             continue;
         }
         return group.conclude(result, begun).await;
+    }
+}
+
+impl Prepared {
+    /// A recovery that takes a stop for ended, which then ends an `--rm` container, would lose it.
+    fn stop_can_be_recovered(&self, options: &RecreateOptions) -> Result<()> {
+        let beyond = grace(&self.container, options.stop_timeout).saturating_sub(grace(&self.container, None));
+        if !state::is_auto_remove(&self.container) || beyond <= LONGEST_GRACE_BEYOND {
+            return Ok(());
+        }
+        let message = format!(
+            "container {} has the --rm option, and stop_timeout_s is more than {} s above its own: a recovery could not tell when such a stop \
+             has ended",
+            self.name(),
+            LONGEST_GRACE_BEYOND.as_secs()
+        );
+        Err(Code::Unsupported.error(message).with_container(self.name()))
     }
 }
 

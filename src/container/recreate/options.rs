@@ -6,11 +6,14 @@ use std::time::Duration;
 use crate::container::spec::Allowed;
 use crate::{Code, Result};
 
+/// The longest grace of a stop.
+const LONGEST_STOP: Duration = Duration::from_secs(86_400);
+
 /// How a container is recreated.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RecreateOptions {
-    /// Grace of the stop, in whole seconds, rounded up. Default: the container's own.
+    /// Grace of the stop, in whole seconds, rounded up, at most 86,400 s. Default: the container's own.
     pub stop_timeout: Option<Duration>,
     /// How long the new container must keep running before the old one is removed, up to 600 s. Default: 3 s.
     pub settle: Duration,
@@ -66,6 +69,9 @@ impl Default for RecreateOptions {
 impl RecreateOptions {
     /// Refuses what cannot be meant, and what is not built.
     pub(crate) fn check(&self) -> Result<()> {
+        if self.stop_timeout.is_some_and(|grace| grace > LONGEST_STOP) {
+            return Err(Code::InvalidArgument.error("stop_timeout_s is more than 86400"));
+        }
         if self.settle > Duration::from_secs(600) {
             return Err(Code::InvalidArgument.error("settle_s is more than 600"));
         }

@@ -13,6 +13,9 @@ use crate::container::{requests, state};
 use crate::engine::{Engine, escape};
 use crate::{Code, Error, Result};
 
+/// How many containers are inspected side by side.
+const AT_A_TIME: usize = 32;
+
 /// What stands on the engine, read once.
 #[derive(Debug, Clone)]
 pub(crate) struct Look {
@@ -209,8 +212,11 @@ async fn facts(engine: &Engine) -> Result<EngineFacts> {
 
 /// All containers and networks. A container that goes meanwhile is left out.
 async fn surroundings(engine: &Engine, list: &[Value]) -> Result<Surroundings> {
-    let ids = list.iter().filter_map(|entry| entry.get("Id")?.as_str());
-    let containers = future::try_join_all(ids.map(|id| requests::inspect(engine, id))).await?;
+    let ids: Vec<&str> = list.iter().filter_map(|entry| entry.get("Id")?.as_str()).collect();
+    let mut containers = Vec::new();
+    for some in ids.chunks(AT_A_TIME) {
+        containers.extend(future::try_join_all(some.iter().map(|id| requests::inspect(engine, id))).await?);
+    }
     let networks = engine.get("listing the networks", "/networks").await?;
     let networks = networks.as_array().cloned().unwrap_or_default();
     Ok(Surroundings { containers: containers.into_iter().flatten().collect(), networks })

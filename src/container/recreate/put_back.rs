@@ -1,19 +1,22 @@
 //! After a failure: everything as before, and the error that the caller gets.
 
+use serde_json::Value;
+
 use super::group::Group;
 use super::last_words::last_words;
 use super::steps::{Run, Stage};
 use super::{RecreationResult, Swap};
-use crate::container::{names, requests};
+use crate::container::{names, requests, state};
 use crate::{Code, Error, Result};
 
 /// Nothing was stopped: what was made beside is removed, the last first.
 pub(super) async fn discard(group: &mut Group<'_>, error: Error) -> Result<()> {
     let name = group.runs[0].swap.name.clone();
     group.runs.iter_mut().for_each(|run| run.report.result = RecreationResult::Failed);
-    let mut error = error;
+    let (mut error, mut all_removed) = (error, true);
     for run in group.runs.iter_mut().rev().filter(|run| !run.swap.lease.is_lost()) {
         let Err(left) = run.swap.discard().await else { continue };
+        all_removed = false;
         let message = format!(
             "{}; container {name} is as it was, but the new container beside {} could not be removed, which container_recover will do: {}",
             error.message(),
@@ -23,6 +26,8 @@ pub(super) async fn discard(group: &mut Group<'_>, error: Error) -> Result<()> {
         let code = error.code();
         error = error.into_cause_of(code, message);
     }
+    // Another attempt would meet what is left.
+    group.runs.iter_mut().for_each(|run| run.may_try_again &= all_removed);
     Err(error)
 }
 
@@ -36,26 +41,43 @@ pub(super) async fn put_back(group: &mut Group<'_>, error: Error) -> Result<()> 
     let words = last_words_of_new(&group.runs[group.at]).await;
     group.runs[group.at].report.logs_tail.clone_from(&words);
     let undo_failed = |swap: &Swap<'_>, undo: Error| {
-        Err(if swap.lease.is_lost() { undo.caused_by(&error) } else { rollback_failed(swap, &error, &undo) })
+        if swap.lease.is_lost() { undo.caused_by(&error) } else { rollback_failed(swap, &error, &undo) }
     };
     if group.runs.len() > 1
         && let Err(undo) = group.runs[0].swap.restore().await
     {
-        return undo_failed(&group.runs[0].swap, undo);
+        return Err(undo_failed(&group.runs[0].swap, undo));
     }
-    for at in (1..group.runs.len()).chain([0]) {
-        let run = &mut group.runs[at];
-        if let Err(undo) = run.swap.undo().await {
-            return undo_failed(&run.swap, undo);
-        }
-        run.report.result = if run.swap.mode.runs() { RecreationResult::RolledBack } else { RecreationResult::Failed };
-        if run.swap.old != run.report.old_id {
-            let message = format!("it was made again, as {}, from the image id {} that it had", run.swap.old, run.old_image_id());
-            run.warn("made_again", message);
+    // One that cannot be put back does not keep the others from it; a recovery finds it by the successor of the first.
+    let mut failed = None;
+    for run in &mut group.runs[1..] {
+        match run.swap.undo().await {
+            Ok(()) => was_put_back(run).await,
+            Err(undo) => failed = failed.or(Some(undo_failed(&run.swap, undo))),
         }
     }
-    let any_ran = group.runs.iter().any(|run| run.swap.mode.runs());
-    Err(if any_ran { rolled_back(error, &group.runs[0].swap.name, words.as_deref()) } else { error })
+    if let Some(failed) = failed {
+        return Err(failed);
+    }
+    let first = &mut group.runs[0];
+    if let Err(undo) = first.swap.undo().await {
+        return Err(undo_failed(&first.swap, undo));
+    }
+    was_put_back(first).await;
+    let any_ended = group.runs.iter().any(|run| run.report.result == RecreationResult::RolledBack);
+    Err(if any_ended { rolled_back(error, &group.runs[0].swap.name, words.as_deref()) } else { error })
+}
+
+/// A container that ran and was never stopped has only not been replaced.
+async fn was_put_back(run: &mut Run<'_>) {
+    let started = |container: &Value| (state::id(container).to_owned(), state::started_at(container));
+    let now = requests::inspect(run.engine, &run.swap.old).await.ok().flatten();
+    let same = now.is_some_and(|now| started(&now) == started(&run.prepared.container));
+    run.report.result = if run.swap.mode.runs() && !same { RecreationResult::RolledBack } else { RecreationResult::Failed };
+    if run.swap.old != run.report.old_id {
+        let message = format!("it was made again, as {}, from the image id {} that it had", run.swap.old, run.old_image_id());
+        run.warn("made_again", message);
+    }
 }
 
 async fn last_words_of_new(run: &Run<'_>) -> Option<String> {

@@ -6,7 +6,7 @@ use super::body_kept::{self, KeptBody, KeptFile};
 use super::prepare::Prepared;
 use super::settle::{self, Watch};
 use super::stop::{self, Unstopped};
-use super::undo::Swap;
+use super::undo::{Patience, Swap};
 use super::{RecreateOptions, Recreation, hook};
 use crate::call::Call;
 use crate::container::lease::Lease;
@@ -41,8 +41,8 @@ pub(super) struct Run<'a> {
     pub(super) swap: Swap<'a>,
     pub(super) stage: Stage,
     pub(super) report: Recreation,
-    /// The tag was moved between the look at the image and the create.
-    pub(super) tag_moved: bool,
+    /// It failed only since the tag was moved between the look at the image and the create.
+    pub(super) may_try_again: bool,
     pub(super) kept_file: Option<KeptFile>,
     /// The old container's inspect after its stop.
     pub(super) stopped: Option<Value>,
@@ -50,7 +50,6 @@ pub(super) struct Run<'a> {
     is_dependent: bool,
     /// A swarm's network tells more once the old one has stopped.
     is_on_overlay: bool,
-    state_dir: Option<&'a std::path::Path>,
 }
 
 impl<'a> Run<'a> {
@@ -74,6 +73,7 @@ impl<'a> Run<'a> {
             lease: Lease::new(engine, prepared.name(), prepared.clock),
             engine_wait: refit.shared.options.engine_wait,
             kept: None,
+            state_dir: refit.shared.options.state_dir.as_deref(),
             remake: None,
         };
         Self {
@@ -85,12 +85,11 @@ impl<'a> Run<'a> {
             swap,
             stage: Stage::Beside,
             report,
-            tag_moved: false,
+            may_try_again: false,
             kept_file: None,
             stopped: None,
             is_dependent,
             is_on_overlay: false,
-            state_dir: refit.shared.options.state_dir.as_deref(),
         }
     }
 
@@ -157,7 +156,8 @@ impl<'a> Run<'a> {
     /// What the engine keeps beside the image and is not kept here. An engine that does not tell costs a number.
     async fn count_layer_changes(&mut self) {
         let path = format!("/containers/{}/changes", self.swap.old);
-        let Ok(changes) = self.engine.get("counting the files of the container's own", &path).await else { return };
+        let counting = self.engine.get("counting the files of the container's own", &path);
+        let Ok(changes) = self.call.run(counting).await else { return };
         let mounts = self.prepared.container.get("Mounts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let mounted: Vec<&str> = mounts.iter().filter_map(|mount| mount.get("Destination")?.as_str()).collect();
         self.report.writable_layer_changes = Some(layer_changes(&changes, &mounted));
@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
         (self.on_phase)("verifying", 200);
         let made = requests::inspect(self.engine, new).await?.ok_or_else(|| self.conflict("lost its new container"))?;
         let Err(differences) = spec::verify(&self.prepared.subject(), &made) else { return Ok(()) };
-        self.tag_moved = differences.iter().any(|difference| difference.field == "Image");
+        self.may_try_again = differences.iter().any(|difference| difference.field == "Image");
         let told: Vec<String> = differences.iter().map(ToString::to_string).collect();
         Err(Code::Engine.error(format!(
             "container {} was made otherwise than it is, and was left as it was: {}",
@@ -185,9 +185,11 @@ impl<'a> Run<'a> {
             mode: self.swap.mode,
             old: self.prepared.container.clone(),
             new_id: new.to_owned(),
+            made_again: None,
+            stop_timeout: self.options.stop_timeout,
             spec: self.prepared.subject_before().spec_from_old_image()?,
         };
-        if let Some(state_dir) = self.state_dir {
+        if let Some(state_dir) = self.swap.state_dir {
             self.kept_file = Some(kept.write(state_dir).await?);
         }
         self.swap.kept = Some(kept);
@@ -218,14 +220,16 @@ impl<'a> Run<'a> {
         // Processes end with the one whose namespace they share.
         let old = if self.is_dependent { self.old_in_place().await? } else { self.old_unchanged().await? };
         self.call.check()?;
+        self.swap.lease.ensure().await?;
         self.stage = Stage::Swapping;
         if !self.swap.mode.runs() {
             return Ok(old);
         }
-        let engine = self.engine;
+        let (engine, engine_wait) = (self.engine, self.swap.engine_wait);
         let chosen = self.options.stop_timeout;
-        let stopping = async { Ok(stop::stop(engine, &old, chosen).await) };
-        let stopped = self.swap.lease.during(stopping).await?;
+        let beyond = stop::grace(&old, chosen).saturating_sub(stop::grace(&old, None));
+        let stopping = async { Ok(stop::stop(engine, &old, chosen, engine_wait).await) };
+        let stopped = self.swap.lease.during_longer(beyond, stopping).await?;
         if let Err(Unstopped::Runs(error)) = stopped {
             self.stage = Stage::Beside;
             return Err(error);
@@ -278,18 +282,28 @@ impl<'a> Run<'a> {
         self.stage = Stage::Started;
         let call = self.call;
         let start = requests::start_when_port_is_free(self.engine, new, || call.interrupt().is_none());
-        self.swap.lease.during(start).await?;
+        self.swap.lease.during(start).await.map_err(|error| self.of_new(error))?;
         (self.on_phase)("waiting", 600);
         let watch = Watch { settle: self.options.settle, health_timeout: self.options.health_timeout };
         let settled = self.swap.lease.during(call.run(settle::settle(self.engine, new, watch))).await?;
         if state::is_running(&settled) {
-            self.hooks(new, 850, &self.options.hooks.after).await?;
+            self.hooks(new, 850, &self.options.hooks.after).await.map_err(|error| self.of_new(error))?;
         }
         if self.swap.mode == Mode::Paused && state::is_running(&settled) {
-            self.next("pausing", 880).await?;
-            requests::pause(self.engine, new).await?;
+            (self.on_phase)("pausing", 880);
+            self.swap.lease.ensure().await?;
+            requests::pause(self.engine, new).await.map_err(|error| self.of_new(error))?;
         }
         Ok(())
+    }
+
+    /// The engine's 409 says that the new container has ended, not that somebody got in the way.
+    fn of_new(&self, error: Error) -> Error {
+        if error.code() != Code::Conflict || self.swap.lease.is_lost() {
+            return error;
+        }
+        let message = error.message().to_owned();
+        error.into_cause_of(Code::Engine, message)
     }
 
     async fn hooks(&mut self, container: &str, permille: u32, commands: &[Vec<String>]) -> Result<()> {
@@ -304,24 +318,38 @@ impl<'a> Run<'a> {
     /// Before step 10: nobody has started what was stopped when the run began.
     pub(super) async fn may_finish(&self) -> Result<()> {
         match requests::inspect(self.engine, &self.swap.old).await {
-            Ok(Some(old)) if state::is_running(&old) && !self.swap.mode.runs() => Err(self.conflict("was started by somebody")),
+            Ok(Some(old)) if self.is_meant_to_run(&old) => Err(self.conflict("was started by somebody")),
             // What cannot be asked is told by the removal.
             _ => Ok(()),
         }
     }
 
+    fn is_meant_to_run(&self, old: &Value) -> bool {
+        state::is_running(old) && !self.swap.mode.runs()
+    }
+
     /// Step 10. What stays of the old container is told, and fails the run only when it runs.
     pub(super) async fn finish(&mut self) -> Result<()> {
         (self.on_phase)("removing", 900);
-        let old = match requests::inspect(self.engine, &self.swap.old).await {
-            Ok(None) => return Ok(()),
-            Ok(Some(old)) => old,
-            Err(error) => return self.left(error),
-        };
-        match self.swap.remove_old(&old).await {
-            Ok(()) => Ok(()),
-            Err(error) if state::is_running(&old) || self.swap.lease.is_lost() => Err(error),
-            Err(error) => self.left(error),
+        let mut patience = Patience::new(self.swap.engine_wait);
+        loop {
+            let (removed, runs) = match requests::inspect(self.engine, &self.swap.old).await {
+                Ok(None) => (Ok(()), false),
+                Ok(Some(old)) if self.is_meant_to_run(&old) => return Err(self.conflict("was started by somebody")),
+                Ok(Some(old)) => (self.swap.remove_old(&old).await, state::is_running(&old)),
+                Err(error) => (Err(error), false),
+            };
+            match removed {
+                Ok(()) => {
+                    self.swap.lease.release(&self.swap.old);
+                    return Ok(());
+                }
+                Err(error) if self.swap.lease.is_lost() => return Err(error),
+                // It may have been started meanwhile, or the engine was away.
+                Err(error) if patience.allows(&error).await => {}
+                Err(error) if runs => return Err(error),
+                Err(error) => return self.left(error),
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! Putting the old container back, from whatever stands on the engine.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -34,6 +35,8 @@ pub(crate) struct Swap<'a> {
     /// How long an undo waits for an engine that went away.
     pub(crate) engine_wait: Duration,
     pub(crate) kept: Option<KeptBody>,
+    /// Where that is kept for another process.
+    pub(crate) state_dir: Option<&'a Path>,
     /// The old container, made again where somebody has removed it.
     pub(crate) remake: Option<Remake>,
 }
@@ -120,6 +123,9 @@ impl Swap<'_> {
     }
 
     /// The new container, as it was found.
+    ///
+    /// The old one has its name again before it is started, since log drivers and the engine's DNS take the name at the start. Where no new
+    /// one is left to tell a recovery that the work is not done, it keeps its temporary name until it runs.
     async fn restore_once(&mut self) -> Result<Option<Value>> {
         let new = self.find_new().await?;
         let old = self.find_old().await?;
@@ -135,44 +141,85 @@ impl Swap<'_> {
         }
         let old = match old {
             Some(old) => old,
-            None => self.make_again().await?,
+            None => self.make_again(new.as_ref()).await?,
         };
-        if state::name(&old) != self.name {
-            self.lease.ensure().await?;
-            requests::rename(self.engine, state::id(&old), &self.name).await?;
+        if let Some(new) = &new {
+            self.tell_of_old(new).await?;
+            self.give_name(&old).await?;
         }
         self.restore_policy(&old, new.as_ref()).await?;
         self.run_again(&old, new.as_ref()).await?;
+        if new.is_none() {
+            self.give_name(&old).await?;
+        }
         Ok(new)
     }
 
-    async fn find_new(&self) -> Result<Option<Value>> {
-        match &self.new {
-            Some(new) => requests::inspect(self.engine, new).await,
+    async fn give_name(&mut self, old: &Value) -> Result<()> {
+        if state::name(old) != self.name {
+            self.lease.ensure().await?;
+            requests::rename(self.engine, state::id(old), &self.name).await?;
+            self.lease.release(state::id(old));
+        }
+        Ok(())
+    }
+
+    /// The name of the new container, from which a recovery goes on, names the one that is to have the name: a spare, or one made again, is
+    /// another than when the new one was made.
+    async fn tell_of_old(&mut self, new: &Value) -> Result<()> {
+        self.lease.ensure().await?;
+        let Some(name) = self.lease.name().filter(|name| name.role == Role::New && name.other != short(&self.old)) else {
+            return Ok(());
+        };
+        let (name, next) = (name.to_string(), self.new_name());
+        requests::rename(self.engine, &name, &next.to_string()).await?;
+        self.lease.hold(state::id(new), next);
+        Ok(())
+    }
+
+    /// One that the engine is removing has its name until it is gone.
+    async fn find_new(&mut self) -> Result<Option<Value>> {
+        match self.new.clone() {
+            Some(new) => self.unless_going(&new).await,
             None => Ok(None),
         }
     }
 
     /// The old container, or the one that was made in its place. One that was not made whole is made anew.
     async fn find_old(&mut self) -> Result<Option<Value>> {
-        let old = match &self.remake {
-            None => requests::inspect(self.engine, &self.old).await?.filter(|old| !state::is_going(old)),
-            Some(Remake { whole: true, .. }) => requests::inspect(self.engine, &self.old).await?,
-            Some(Remake { name, whole: false }) => {
-                if let Some(half) = requests::inspect(self.engine, &name.to_string()).await? {
-                    requests::remove_new(self.engine, state::id(&half)).await?;
-                }
-                None
+        if let Some(Remake { name, whole: false }) = &self.remake {
+            if let Some(half) = requests::inspect(self.engine, &name.to_string()).await? {
+                requests::remove_new(self.engine, state::id(&half)).await?;
             }
-        };
-        Ok(old)
+            return Ok(None);
+        }
+        let old = self.old.clone();
+        match (self.unless_going(&old).await?, self.spare.take()) {
+            (None, Some(spare)) => {
+                self.old = spare;
+                requests::inspect(self.engine, &self.old).await
+            }
+            (old, spare) => {
+                self.spare = spare;
+                Ok(old)
+            }
+        }
+    }
+
+    async fn unless_going(&mut self, id: &str) -> Result<Option<Value>> {
+        let found = requests::inspect(self.engine, id).await?;
+        if !found.as_ref().is_some_and(state::is_going) {
+            return Ok(found);
+        }
+        self.lease.during(requests::await_removal(self.engine, id)).await?;
+        Ok(None)
     }
 
     /// Stops the new container and takes the name from it.
     async fn withdraw(&mut self, new: &Value) -> Result<()> {
         let id = state::id(new);
         self.halt(new).await?;
-        if state::name(new) == self.name && !state::is_going(new) {
+        if state::name(new) == self.name {
             self.lease.ensure().await?;
             let name = self.new_name();
             requests::rename(self.engine, id, &name.to_string()).await?;
@@ -194,14 +241,24 @@ impl Swap<'_> {
     }
 
     /// Makes the old container again where somebody has removed it, under a name from which a recovery goes on.
-    async fn make_again(&mut self) -> Result<Value> {
-        let Some(kept) = self.kept.clone() else { return Err(Code::NotFound.error("nothing is kept")) };
-        let name = self.new_name();
+    async fn make_again(&mut self, new: Option<&Value>) -> Result<Value> {
+        let Some(mut kept) = self.kept.clone() else { return Err(Code::NotFound.error("nothing is kept")) };
+        let name = match new {
+            Some(new) => self.old_name(state::id(new)),
+            None => self.new_name(),
+        };
         self.remake = Some(Remake { name: name.clone(), whole: false });
         let (id, _) = requests::create(self.engine, &name, kept.spec.platform.as_deref(), &kept.spec.body).await?;
         self.old.clone_from(&id);
-        self.lease.hold(&id, name.clone());
+        if new.is_none() {
+            self.lease.hold(&id, name.clone());
+        }
         requests::join_networks(self.engine, &id, &kept.spec.disconnects, &kept.spec.connects).await?;
+        kept.made_again = Some(id.clone());
+        if let Some(state_dir) = self.state_dir {
+            // Without it a recovery makes it once more.
+            let _ = kept.write(state_dir).await;
+        }
         self.remake = Some(Remake { name, whole: true });
         let made = requests::inspect(self.engine, &id).await?;
         made.ok_or_else(|| Code::NotFound.error(format!("container {id}, which was just made, is gone")))
@@ -254,11 +311,7 @@ impl Swap<'_> {
             let Some(provider) = requests::inspect(self.engine, provider).await? else { continue };
             if state::started_at(&provider) > state::started_at(old) {
                 self.lease.ensure().await?;
-                let stopped = self.lease.during(async { Ok(stop::stop(self.engine, old, None).await) }).await?;
-                return match stopped {
-                    Ok(()) => Ok(true),
-                    Err(stop::Unstopped::Runs(error) | stop::Unstopped::Exited(error)) => Err(error),
-                };
+                return self.stop(old).await.map(|()| true);
             }
         }
         Ok(false)
@@ -289,7 +342,7 @@ impl Swap<'_> {
     /// Waits until the engine has removed an `--rm` container that has ended; the spare stands for it from then on.
     pub(super) async fn go_on_with_spare(&mut self) -> Result<()> {
         let (engine, old) = (self.engine, self.old.clone());
-        self.lease.during(await_removal(engine, &old)).await?;
+        self.lease.during(requests::await_removal(engine, &old)).await?;
         if let Some(spare) = self.spare.take() {
             self.old = spare;
         }
@@ -300,27 +353,15 @@ impl Swap<'_> {
     pub(crate) async fn remove_old(&mut self, old: &Value) -> Result<()> {
         self.lease.ensure().await?;
         if state::is_running(old) {
-            let stopped = self.lease.during(async { Ok(stop::stop(self.engine, old, None).await) }).await?;
-            if let Err(stop::Unstopped::Runs(error) | stop::Unstopped::Exited(error)) = stopped {
-                return Err(error);
-            }
+            self.stop(old).await?;
             self.lease.ensure().await?;
         }
         requests::remove_old(self.engine, state::id(old)).await
     }
-}
 
-/// How long the engine may take to remove an `--rm` container that has ended.
-const REMOVAL: Duration = Duration::from_secs(60);
-
-/// Waits until the engine has removed a container.
-pub(crate) async fn await_removal(engine: &Engine, id: &str) -> Result<()> {
-    let begun = Instant::now();
-    while requests::inspect(engine, id).await?.is_some() {
-        if begun.elapsed() > REMOVAL {
-            return Err(Code::Engine.error(format!("the engine has not removed container {id} in {} s", REMOVAL.as_secs())));
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    async fn stop(&mut self, old: &Value) -> Result<()> {
+        let (engine, engine_wait) = (self.engine, self.engine_wait);
+        let stopped = self.lease.during(async { Ok(stop::stop(engine, old, None, engine_wait).await) }).await?;
+        stopped.map_err(stop::Unstopped::error)
     }
-    Ok(())
 }

@@ -123,6 +123,7 @@ fn because_of_host_config(key: &str, before: &Value) -> &'static str {
         "NetworkMode" => "the network is named by its name or its whole id",
         "MaskedPaths" => "an older engine's default gives way to this one's",
         "Sysctls" => "settings of the first interface belong to its network",
+        "LogConfig" => "the engine has got logging options since, which it adds for its default driver",
         "KernelMemory" => "this engine has no limit of kernel memory",
         _ => "the engine shows it in another form",
     }
@@ -175,8 +176,19 @@ fn endpoint_changes(old: &Value, new: &Value, facts: &EngineFacts) -> Vec<Change
             let (before, after) = (shown(old, network).unwrap_or(json!({})), shown(new, network).unwrap_or(json!({})));
             differing(&path, &before, &after)
         })
-        .map(|(field, before, after)| Change { field, before, after, because: "the engine chose it, and it was not configured".into() })
+        .map(|(field, before, after)| {
+            let because = because_of_endpoint(field.rsplit('.').next().unwrap_or_default()).into();
+            Change { field, before, after, because }
+        })
         .collect()
+}
+
+fn because_of_endpoint(key: &str) -> &'static str {
+    match key {
+        "DriverOpts" => "settings of the first interface belong to its network",
+        "IPAddress" | "GlobalIPv6Address" | "MacAddress" => "the engine chose it, and it was not configured",
+        _ => "the engine shows it in another form",
+    }
 }
 
 /// The host's ports that are the engine's choice; those of a container that does not run are none.

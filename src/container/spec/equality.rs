@@ -103,8 +103,9 @@ fn at<'a>(config: &'a Map<String, Value>, key: &str) -> &'a Value {
     config.get(key).unwrap_or(&Value::Null)
 }
 
-fn ports(exposed: &Value) -> BTreeSet<&String> {
-    exposed.as_object().into_iter().flatten().map(|(port, _)| port).collect()
+/// 29 adds the protocol that an image leaves out.
+fn ports(exposed: &Value) -> BTreeSet<String> {
+    exposed.as_object().into_iter().flatten().map(|(port, _)| image_defaults::with_protocol(port)).collect()
 }
 
 fn alike(key: &str, a: &Value, b: &Value) -> bool {
@@ -147,8 +148,19 @@ fn compare_host_config(found: &mut Found, subject: &Subject, old: &Value, new: &
 
 fn same_setting(key: &str, before: &Value, after: &Value, facts: &EngineFacts) -> bool {
     match key {
-        // An empty list unmasks everything, no list is the engine's default.
-        "MaskedPaths" | "ReadonlyPaths" => before == after || host_config::is_older_default(before) && !list_is_empty(after),
+        // An empty list unmasks everything, no list is the engine's default, which not every engine has shown.
+        "MaskedPaths" | "ReadonlyPaths" => {
+            before == after || (before.is_null() || host_config::is_older_default(before)) && !list_is_empty(after)
+        }
+        // An engine that got options since then adds them for its default driver.
+        "LogConfig" => {
+            let kept = entries(before, "Config").all(|(option, value)| after["Config"].get(option) == Some(value));
+            text(before, "Type") == text(after, "Type") && kept
+        }
+        // An update to "no limit" leaves a 0, which a create makes null.
+        "PidsLimit" => number(before).max(0) == number(after).max(0),
+        // Without the cgroup for it the engine says nothing where it said no.
+        "OomKillDisable" => (*before == true) == (*after == true),
         "RestartPolicy" => {
             let policy = |value: &Value| match text(value, "Name") {
                 "" => "no".to_owned(),
@@ -159,8 +171,6 @@ fn same_setting(key: &str, before: &Value, after: &Value, facts: &EngineFacts) -
         "MemorySwappiness" => swappiness(before) == swappiness(after),
         // Dropped by the engine, with a warning.
         "KernelMemory" if facts.api_version >= host_config::NO_KERNEL_MEMORY => true,
-        // A list of no host ports is no port on 20.10 to 28.
-        "PortBindings" => same(before, after),
         _ if DAEMON_DEFAULTS.contains(&key) && (is_empty(before) || *before == 0) => true,
         _ => same(before, after),
     }
@@ -201,8 +211,9 @@ fn endpoint_sysctls(container: &Value) -> Vec<String> {
 /// Every mount of the old one; beside it only what the new image declares. Mode is left out: attached by name, "" becomes "z".
 fn mounts(found: &mut Found, old: &Value, new: &Value, new_image: &Value) {
     let key = |mount: &Value| {
-        // A volume that nothing names is told by its place.
-        let name = Some(volume_name(mount)).filter(|name| text(mount, "Type") == "volume" && !name.is_empty());
+        // A volume that nothing names is told by its place; an image is mounted at a place of the container's own.
+        let named = matches!(text(mount, "Type"), "volume" | "image");
+        let name = Some(volume_name(mount)).filter(|name| named && !name.is_empty());
         let name = name.unwrap_or_else(|| text(mount, "Source"));
         let propagation = text(mount, "Propagation");
         (

@@ -150,6 +150,47 @@ fn forms_of_the_same_setting() {
 }
 
 #[test]
+fn what_an_engine_says_otherwise_since_then() {
+    let with = |key: &str, of_old: &Value, of_new: &Value| {
+        let (mut old, mut new) = (old(), new());
+        old["HostConfig"][key] = of_old.clone();
+        new["HostConfig"][key] = of_new.clone();
+        differences(&old, &new)
+    };
+    let log = |kind: &str, options: Value| json!({"Type": kind, "Config": options});
+    let paths = json!(["/proc/kcore"]);
+    let cases = [
+        ("LogConfig", log("json-file", json!({"tag": "x"})), log("json-file", json!({"tag": "x", "max-size": "10m"})), true),
+        ("LogConfig", log("json-file", json!({"tag": "x"})), log("json-file", json!({"max-size": "10m"})), false),
+        ("LogConfig", log("json-file", json!({"tag": "x"})), log("json-file", json!({"tag": "y"})), false),
+        ("LogConfig", log("json-file", json!({})), log("local", json!({})), false),
+        ("PidsLimit", json!(0), Value::Null, true),
+        ("PidsLimit", json!(-1), json!(0), true),
+        ("PidsLimit", json!(100), Value::Null, false),
+        ("OomKillDisable", json!(false), Value::Null, true),
+        ("OomKillDisable", json!(true), Value::Null, false),
+        ("MaskedPaths", Value::Null, paths.clone(), true),
+        ("MaskedPaths", Value::Null, json!([]), false),
+        ("MaskedPaths", paths, Value::Null, false),
+    ];
+    for (key, of_old, of_new, same) in cases {
+        let expected = if same { Vec::new() } else { vec![format!("HostConfig.{key}")] };
+        assert_eq!(with(key, &of_old, &of_new), expected, "{key}: {of_old} and {of_new}");
+    }
+    let (mut old, mut new) = (old(), new());
+    let image = |place: &str, name: &str| json!({"Type": "image", "Name": name, "Source": place, "Destination": "/i", "RW": false, "Propagation": ""});
+    old["Mounts"].as_array_mut().unwrap().push(image("/d/overlay2/a/merged", "alpine:t"));
+    new["Mounts"].as_array_mut().unwrap().push(image("/d/overlay2/b/merged", "alpine:t"));
+    assert_eq!(differences(&old, &new), Vec::<String>::new(), "an image's place");
+    new["Mounts"][2]["Name"] = "other:t".into();
+    assert_eq!(differences(&old, &new), ["Mounts[/i]"]);
+    let (mut old, mut new) = (super::tests::old(), super::tests::new());
+    old["Config"]["ExposedPorts"] = json!({"8080": {}, "80/tcp": {}});
+    new["Config"]["ExposedPorts"] = json!({"8080/tcp": {}, "80/tcp": {}});
+    assert_eq!(differences(&old, &new), Vec::<String>::new(), "a port without its protocol");
+}
+
+#[test]
 fn a_swarms_address_and_moved_sysctls_are_explained() {
     let mut old = old();
     let mut new = new();

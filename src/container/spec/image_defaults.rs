@@ -52,7 +52,7 @@ fn drop_entries(config: &mut Map<String, Value>, key: &str, is_default: impl Fn(
 }
 
 /// Images of other builders leave out the protocol, which then is TCP.
-fn with_protocol(port: &str) -> String {
+pub(super) fn with_protocol(port: &str) -> String {
     if port.contains('/') { port.into() } else { format!("{port}/tcp") }
 }
 

@@ -1,5 +1,7 @@
 //! Containers that something else made, watches or owns.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::value::{list, text};
@@ -24,7 +26,7 @@ const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 
 /// Who manages the container, if not a human.
 pub(super) fn manager(container: &Value, facts: &EngineFacts) -> Option<String> {
-    if facts.own_container.as_deref().is_some_and(|id| !id.is_empty() && id == text(container, "Id")) {
+    if facts.own_container.is(container) {
         return Some("this very process, which runs in it".into());
     }
     let label = MANAGERS.iter().find(|(label, _)| container["Config"]["Labels"].get(label).is_some());
@@ -35,14 +37,32 @@ pub(super) fn manager(container: &Value, facts: &EngineFacts) -> Option<String> 
     (!pod.is_empty()).then(|| format!("the Podman pod {pod}"))
 }
 
-/// The id of the container in which this process runs, from `/proc/self/mountinfo` or `/proc/self/cgroup`.
-pub(crate) fn own_container(mountinfo: &str, cgroup: &str) -> Option<String> {
+/// What tells the container in which this process runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OwnContainer {
+    /// Its id; in the network namespace of another container that one's, or both.
+    ids: HashSet<String>,
+    /// The upper folder of its overlay.
+    upper: Option<String>,
+}
+
+impl OwnContainer {
+    fn is(&self, container: &Value) -> bool {
+        let upper = text(&container["GraphDriver"]["Data"], "UpperDir");
+        self.ids.contains(text(container, "Id")) || self.upper.as_deref().is_some_and(|own| !upper.is_empty() && own == upper)
+    }
+}
+
+/// From `/proc/self/mountinfo` and `/proc/self/cgroup`.
+pub(crate) fn own_container(mountinfo: &str, cgroup: &str) -> OwnContainer {
+    let root = mountinfo.lines().find(|line| line.split(' ').nth(4) == Some("/"));
+    let upper = root.and_then(|root| root.split([',', ' ']).find_map(|option| option.strip_prefix("upperdir="))).map(str::to_owned);
     let mounted = mountinfo.lines().filter(|line| ["/hostname", "/hosts", "/resolv.conf"].iter().any(|file| line.contains(file)));
     let id = |part: &str| {
         let part = part.trim_end_matches(".scope").rsplit('-').next().unwrap_or_default();
         (part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| part.to_owned())
     };
-    mounted.chain(cgroup.lines()).flat_map(|line| line.split(['/', ' '])).find_map(id)
+    OwnContainer { ids: mounted.chain(cgroup.lines()).flat_map(|line| line.split(['/', ' '])).filter_map(id).collect(), upper }
 }
 
 /// Compose compares this label with the image, and recreates once more where it is not the new one's.
@@ -87,7 +107,8 @@ mod tests {
         }
         let composed = json!({"Id": "ab", "Config": {"Labels": {COMPOSE_PROJECT: "x"}}});
         assert_eq!(manager(&composed, &EngineFacts::default()), None);
-        assert!(manager(&composed, &EngineFacts { own_container: Some("ab".into()), ..EngineFacts::default() }).is_some());
+        let own_container = OwnContainer { ids: ["ab".to_owned()].into(), upper: None };
+        assert!(manager(&composed, &EngineFacts { own_container, ..EngineFacts::default() }).is_some());
         assert!(manager(&json!({"Pod": "abc"}), &EngineFacts::default()).is_some());
     }
 
@@ -95,10 +116,24 @@ mod tests {
     fn the_own_container_is_found_on_both_cgroup_versions() {
         let id = "0123456789abcdef".repeat(4);
         let mountinfo = format!("600 581 254:1 /var/lib/docker/containers/{id}/hostname /etc/hostname rw - ext4 /dev/vda1 rw");
-        assert_eq!(own_container(&mountinfo, ""), Some(id.clone()));
-        assert_eq!(own_container("", &format!("12:memory:/docker/{id}")), Some(id.clone()));
-        assert_eq!(own_container("", &format!("0::/system.slice/docker-{id}.scope")), Some(id));
-        assert_eq!(own_container("1 2 8:1 / / rw - ext4 /dev/sda1 rw", "0::/user.slice"), None);
+        let is_own = |mountinfo: &str, cgroup: &str| own_container(mountinfo, cgroup).is(&json!({"Id": id}));
+        assert!(is_own(&mountinfo, ""));
+        assert!(is_own("", &format!("12:memory:/docker/{id}")));
+        assert!(is_own("", &format!("0::/system.slice/docker-{id}.scope")));
+        assert!(!is_own("1 2 8:1 / / rw - ext4 /dev/sda1 rw", "0::/user.slice"));
+    }
+
+    #[test]
+    fn one_in_the_network_namespace_of_another_is_told_by_its_overlay() {
+        let provider = "0123456789abcdef".repeat(4);
+        let mountinfo = format!(
+            "581 500 0:52 / / rw,relatime - overlay overlay rw,lowerdir=/d/overlay2/l/A:/d/overlay2/l/B,upperdir=/d/overlay2/own/diff,workdir=/w\n\
+             600 581 254:1 /var/lib/docker/containers/{provider}/hosts /etc/hosts rw - ext4 /dev/vda1 rw"
+        );
+        let own = own_container(&mountinfo, "0::/");
+        let container = |id: &str, upper: &str| json!({"Id": id, "GraphDriver": {"Data": {"UpperDir": upper}}});
+        assert!(own.is(&container("f00d", "/d/overlay2/own/diff")) && own.is(&container(&provider, "/d/overlay2/vpn/diff")));
+        assert!(!own.is(&container("f00d", "/d/overlay2/other/diff")) && !own.is(&json!({"Id": "f00d"})));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) use self::changes::{changes, image_changes};
 pub(crate) use self::dependents::{dependents, follow, held};
 pub(crate) use self::equality::verify;
 pub(crate) use self::host_config::providers;
-pub(crate) use self::managed::own_container;
+pub(crate) use self::managed::{OwnContainer, own_container};
 use self::networks::Network;
 pub(crate) use self::plan_warnings::{disk_warning, plan_warnings};
 use crate::{Code, Result};
@@ -46,8 +46,8 @@ pub(crate) struct EngineFacts {
     pub(crate) name: String,
     /// The engine's own platform, `Os` and `Arch` of `/version`.
     pub(crate) platform: (String, String),
-    /// The container in which this process runs, from [`own_container`].
-    pub(crate) own_container: Option<String>,
+    /// The container in which this process runs.
+    pub(crate) own_container: OwnContainer,
 }
 
 /// What stands beside the container on the engine, read just before.
@@ -196,10 +196,15 @@ impl Subject<'_> {
         networks::overlay_connects(stopped, self.facts, self.around)
     }
 
-    /// `os/architecture[/variant]` where the old image is not of the engine's own platform.
+    /// `os/architecture[/variant]` where the old image is not of the engine's own platform. Of an image for several the containerd store shows
+    /// the engine's own, and the container says of which it is.
     fn platform(&self) -> Option<String> {
-        let part = |key| value::text(self.old_image, key);
-        let (os, architecture, variant) = (part("Os"), part("Architecture"), part("Variant"));
+        let of_container = &self.container["ImageManifestDescriptor"]["platform"];
+        let of_image = |key| value::text(self.old_image, key);
+        let (os, architecture, variant) = match value::text(of_container, "architecture") {
+            "" => (of_image("Os"), of_image("Architecture"), of_image("Variant")),
+            architecture => (value::text(of_container, "os"), architecture, value::text(of_container, "variant")),
+        };
         let (own_os, own_architecture) = &self.facts.platform;
         if os.is_empty() || architecture.is_empty() || own_os.is_empty() || (os, architecture) == (own_os, own_architecture) {
             return None;

@@ -76,13 +76,22 @@ fn every_source_gives_the_same_volume_again() {
 fn r43_volumes_from_a_container_that_gives_the_same() {
     let source = |id: &str, volumes: Value| json!({"Id": id, "Name": "/src", "Mounts": volumes});
     let bind = json!({"Type": "bind", "Source": "/usr", "Destination": "/b", "RW": false, "Propagation": "rslave"});
+    let read_only = |mut mount: Value| {
+        mount["RW"] = false.into();
+        mount
+    };
+    let named_read_only = || {
+        let mut mount = by_name("a", "/va");
+        mount["ReadOnly"] = true.into();
+        mount
+    };
     let container = json!({
         "HostConfig": {"VolumesFrom": ["src:ro"], "Binds": ["own:/own"]},
-        "Mounts": [volume("a", "/va"), volume("own", "/own"), bind],
+        "Mounts": [read_only(volume("a", "/va")), volume("own", "/own"), bind],
     });
     let kept = json!({"VolumesFrom": ["src:ro"], "Binds": ["own:/own"]});
     let explicit = json!({"VolumesFrom": [], "Binds": ["own:/own"], "Mounts": [
-        by_name("a", "/va"),
+        named_read_only(),
         {"Type": "bind", "Source": "/usr", "Target": "/b", "ReadOnly": true, "BindOptions": {"Propagation": "rslave"}},
     ]});
     let same = source("0123456789ab", json!([volume("a", "/va"), volume("theirs", "/own/"), bind]));
@@ -93,12 +102,17 @@ fn r43_volumes_from_a_container_that_gives_the_same() {
         ("with one more volume", vec![source("ff", json!([volume("a", "/va"), bind, volume("more", "/more")]))], explicit.clone()),
         ("with one less: only that is made explicit", vec![source("ff", json!([bind]))], {
             let mut one = kept.clone();
-            one["Mounts"] = json!([by_name("a", "/va")]);
+            one["Mounts"] = json!([named_read_only()]);
             one
         }),
     ] {
         assert_eq!(rewritten(&container, &containers), expected, "{case}");
     }
+    let mut writable = container.clone();
+    writable["HostConfig"]["VolumesFrom"] = json!(["src"]);
+    writable["Mounts"][0] = volume("a", "/va");
+    let made_read_only = source("ff", json!([read_only(volume("a", "/va")), bind]));
+    assert_eq!(rewritten(&writable, &[made_read_only])["VolumesFrom"], json!([]), "made again with the volume read-only");
     let by_id = json!({"HostConfig": {"VolumesFrom": ["0123"]}, "Mounts": [volume("a", "/va"), volume("theirs", "/own"), bind]});
     assert_eq!(rewritten(&by_id, &[same]), json!({"VolumesFrom": ["0123"]}));
 }

@@ -105,6 +105,9 @@ fn only_what_the_user_configured_of_an_endpoint() {
     assert_eq!(planned(&container, 41).at_create["n1"], expected, "R19 R26 R28 R36 R37, the hostname is the engine's alias below 1.45");
     expected["Aliases"] = json!(["al", "web"]);
     assert_eq!(planned(&container, 45).at_create["n1"], expected, "an alias like the hostname is the user's since 1.45");
+    assert_eq!(planned(&container, 44).at_create["n1"]["Aliases"], json!(["al"]), "below 1.45");
+    let priority = |minor| planned(&container, minor).at_create["n1"]["GwPriority"].clone();
+    assert_eq!((priority(47), priority(48)), (Value::Null, json!(7)));
     expected["GwPriority"] = json!(7);
     assert_eq!(planned(&container, 48).at_create["n1"], expected, "R37 the priority since 1.48");
 }

@@ -24,7 +24,7 @@ impl Seen {
             api_version: (1, minor),
             name: "machine".into(),
             platform: ("linux".into(), "amd64".into()),
-            own_container: None,
+            own_container: OwnContainer::default(),
         };
         let networks = inspects["networks"].as_array().unwrap().clone();
         let around = Surroundings { containers: vec![inspects["container"].clone()], networks };
@@ -129,6 +129,13 @@ fn an_image_of_another_platform_is_asked_for_by_it() {
     image["Variant"] = json!("v8");
     let spec = seen.subject(&seen.inspects["container"], &image, &image).spec().unwrap();
     assert_eq!(spec.platform.as_deref(), Some("linux/arm64/v8"));
+    // The containerd store shows the variant for the engine's own platform.
+    let mut container = seen.inspects["container"].clone();
+    let image = &seen.inspects["old_image"];
+    for (architecture, expected) in [("arm64", Some("linux/arm64")), ("amd64", None)] {
+        container["ImageManifestDescriptor"] = json!({"platform": {"os": "linux", "architecture": architecture}});
+        assert_eq!(seen.subject(&container, image, image).spec().unwrap().platform.as_deref(), expected);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::order::{self, Held};
 use super::{PREVIOUS, UpdateOptions};
 use crate::call::Call;
+use crate::container::recover::recover_first;
 use crate::container::recreate::{self, Prepared, find, preflight};
 use crate::container::{ContainersOptions, ImageChange, Warning, spec, state};
 use crate::engine::Store;
@@ -15,7 +16,7 @@ use crate::image::inspect::{self, text};
 use crate::image::{Check, CheckOptions, State};
 use crate::image::{ImageContainer, Match, RemoteImage};
 use crate::reference::Reference;
-use crate::{Code, Error, Failure, Outcome, Refit, Result};
+use crate::{Code, Error, Failure, Outcome, Progress, Refit, Result};
 
 /// What [`Refit::update`] would do.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -126,6 +127,18 @@ impl Refit {
             }
         };
         Ok(self.plan_after(image, options, check).await?)
+    }
+
+    /// Repairs what interrupted runs have left of the containers that the update is about: a plan refuses them.
+    pub(super) async fn recover_containers(&self, call: &Call, image: &str, options: &UpdateOptions) -> Result<()> {
+        let containers_options = ContainersOptions::default();
+        let members = call.run(self.image_containers(image, &containers_options)).await?.containers;
+        for member in chosen(members, options)? {
+            let name = member.container.name;
+            let on_phase = |phase: &'static str, _: u32| call.report(Progress::whole("update", name.as_str(), phase, 0));
+            recover_first(self, call, &name, &on_phase).await?;
+        }
+        Ok(())
     }
 
     async fn plan_after(&self, image: &str, options: &UpdateOptions, check: Check) -> Result<UpdatePlan> {

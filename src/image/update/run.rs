@@ -62,6 +62,9 @@ impl Refit {
 
     async fn carry_out(&self, call: &Call, reference: &Reference, options: &UpdateOptions, report: &mut UpdateReport) -> Result<()> {
         let image = report.image.clone();
+        if options.recreate.recover_first {
+            self.recover_containers(call, &image, options).await?;
+        }
         let plan = match call.run(self.plan_update(&image, options)).await {
             Ok(plan) => plan,
             Err(failure) => {
