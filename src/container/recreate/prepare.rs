@@ -13,6 +13,9 @@ use crate::container::{requests, state};
 use crate::engine::{Engine, escape};
 use crate::{Code, Error, Result};
 
+/// An engine with a thousand containers is not asked about all of them at once.
+const INSPECTS_AT_ONCE: usize = 16;
+
 /// What stands on the engine, read once.
 #[derive(Debug, Clone)]
 pub(crate) struct Look {
@@ -203,14 +206,17 @@ async fn facts(engine: &Engine) -> Result<EngineFacts> {
         api_version: (api.0, api.1),
         name: facts.name,
         platform: (facts.os, facts.architecture),
-        own_container: spec::own_container(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup")),
+        own_containers: spec::own_containers(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup")),
     })
 }
 
 /// All containers and networks. A container that goes meanwhile is left out.
 async fn surroundings(engine: &Engine, list: &[Value]) -> Result<Surroundings> {
-    let ids = list.iter().filter_map(|entry| entry.get("Id")?.as_str());
-    let containers = future::try_join_all(ids.map(|id| requests::inspect(engine, id))).await?;
+    let ids: Vec<&str> = list.iter().filter_map(|entry| entry.get("Id")?.as_str()).collect();
+    let mut containers = Vec::new();
+    for some in ids.chunks(INSPECTS_AT_ONCE) {
+        containers.extend(future::try_join_all(some.iter().map(|id| requests::inspect(engine, id))).await?);
+    }
     let networks = engine.get("listing the networks", "/networks").await?;
     let networks = networks.as_array().cloned().unwrap_or_default();
     Ok(Surroundings { containers: containers.into_iter().flatten().collect(), networks })

@@ -24,8 +24,13 @@ const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 
 /// Who manages the container, if not a human.
 pub(super) fn manager(container: &Value, facts: &EngineFacts) -> Option<String> {
-    if facts.own_container.as_deref().is_some_and(|id| !id.is_empty() && id == text(container, "Id")) {
+    let own = |id: &str| facts.own_containers.iter().any(|own| own == id);
+    if own(text(container, "Id")) {
         return Some("this very process, which runs in it".into());
+    }
+    // Its files of the network are those of the provider, so that one may be taken for the other.
+    if text(&container["HostConfig"], "NetworkMode").strip_prefix("container:").is_some_and(own) {
+        return Some("this very process, which runs in it or in another container of the same network".into());
     }
     let label = MANAGERS.iter().find(|(label, _)| container["Config"]["Labels"].get(label).is_some());
     if let Some((label, manager)) = label {
@@ -35,14 +40,18 @@ pub(super) fn manager(container: &Value, facts: &EngineFacts) -> Option<String> 
     (!pod.is_empty()).then(|| format!("the Podman pod {pod}"))
 }
 
-/// The id of the container in which this process runs, from `/proc/self/mountinfo` or `/proc/self/cgroup`.
-pub(crate) fn own_container(mountinfo: &str, cgroup: &str) -> Option<String> {
+/// The ids of the containers in which this process may run, from `/proc/self/mountinfo` and `/proc/self/cgroup`. With the network of another
+/// container, that one's files are mounted, and the control group, where it tells, is its own.
+pub(crate) fn own_containers(mountinfo: &str, cgroup: &str) -> Vec<String> {
     let mounted = mountinfo.lines().filter(|line| ["/hostname", "/hosts", "/resolv.conf"].iter().any(|file| line.contains(file)));
     let id = |part: &str| {
         let part = part.trim_end_matches(".scope").rsplit('-').next().unwrap_or_default();
         (part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| part.to_owned())
     };
-    mounted.chain(cgroup.lines()).flat_map(|line| line.split(['/', ' '])).find_map(id)
+    let mut found: Vec<String> = mounted.chain(cgroup.lines()).flat_map(|line| line.split(['/', ' '])).filter_map(id).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 /// Compose compares this label with the image, and recreates once more where it is not the new one's.
@@ -87,7 +96,11 @@ mod tests {
         }
         let composed = json!({"Id": "ab", "Config": {"Labels": {COMPOSE_PROJECT: "x"}}});
         assert_eq!(manager(&composed, &EngineFacts::default()), None);
-        assert!(manager(&composed, &EngineFacts { own_container: Some("ab".into()), ..EngineFacts::default() }).is_some());
+        assert!(manager(&composed, &EngineFacts { own_containers: vec!["ab".into()], ..EngineFacts::default() }).is_some());
+        let facts = EngineFacts { own_containers: vec!["provider".into()], ..EngineFacts::default() };
+        let sharing = |id: &str| json!({"Id": "cd", "HostConfig": {"NetworkMode": format!("container:{id}")}});
+        assert!(manager(&sharing("provider"), &facts).is_some());
+        assert_eq!(manager(&sharing("another"), &facts), None);
         assert!(manager(&json!({"Pod": "abc"}), &EngineFacts::default()).is_some());
     }
 
@@ -95,10 +108,12 @@ mod tests {
     fn the_own_container_is_found_on_both_cgroup_versions() {
         let id = "0123456789abcdef".repeat(4);
         let mountinfo = format!("600 581 254:1 /var/lib/docker/containers/{id}/hostname /etc/hostname rw - ext4 /dev/vda1 rw");
-        assert_eq!(own_container(&mountinfo, ""), Some(id.clone()));
-        assert_eq!(own_container("", &format!("12:memory:/docker/{id}")), Some(id.clone()));
-        assert_eq!(own_container("", &format!("0::/system.slice/docker-{id}.scope")), Some(id));
-        assert_eq!(own_container("1 2 8:1 / / rw - ext4 /dev/sda1 rw", "0::/user.slice"), None);
+        assert_eq!(own_containers(&mountinfo, ""), [id.clone()]);
+        assert_eq!(own_containers("", &format!("12:memory:/docker/{id}")), [id.clone()]);
+        assert_eq!(own_containers("", &format!("0::/system.slice/docker-{id}.scope")), [id.clone()]);
+        assert!(own_containers("1 2 8:1 / / rw - ext4 /dev/sda1 rw", "0::/user.slice").is_empty());
+        let other = "fedcba9876543210".repeat(4);
+        assert_eq!(own_containers(&mountinfo, &format!("12:memory:/docker/{other}")), [id, other], "with another's network");
     }
 
     #[test]

@@ -75,6 +75,29 @@ pub(super) fn volume_name(mount: &Value) -> &str {
     folder.map_or("", |(_, name)| name)
 }
 
+/// What is mounted: the name of a volume or of an image, else the place on the machine. The layer of an image lies under the container's id.
+pub(super) fn mounted(mount: &Value) -> &str {
+    let name = match text(mount, "Type") {
+        "volume" => volume_name(mount),
+        "image" => text(mount, "Name"),
+        _ => "",
+    };
+    if name.is_empty() { text(mount, "Source") } else { name }
+}
+
+/// Since 1.42 the options of another type are a 400; before, they were taken and left aside.
+pub(super) fn drop_options_of_other_types(host_config: &mut Map<String, Value>) {
+    let Some(Value::Array(mounts)) = host_config.get_mut("Mounts") else { return };
+    for mount in mounts.iter_mut().filter_map(Value::as_object_mut) {
+        let own = mount.get("Type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        for (kind, options) in [("bind", "BindOptions"), ("volume", "VolumeOptions"), ("tmpfs", "TmpfsOptions")] {
+            if own != kind {
+                mount.shift_remove(options);
+            }
+        }
+    }
+}
+
 /// The cleaned destinations that the request fills already; the same one twice is a 400.
 fn covered(host_config: &Map<String, Value>, volumes_from: &HashSet<String>) -> HashSet<String> {
     let mut covered = own(&Value::Object(host_config.clone()));

@@ -110,7 +110,10 @@ fn with_dependents(subject: &Subject, allowed: Allowed) -> Option<Error> {
     let dependents = dependents(subject.container, &subject.around.containers);
     let linked: Vec<&str> = dependents.iter().filter(|dependent| dependent.is_linked()).map(|dependent| dependent.name.as_str()).collect();
     if !linked.is_empty() {
-        let why = format!("{} links to it (--link) and would break for good: put them on a common network first", linked.join(", "));
+        let others: Vec<String> =
+            dependents.iter().filter(|dependent| !dependent.is_linked()).map(|dependent| format!("; {dependent}")).collect();
+        let (linked, others) = (linked.join(", "), others.concat());
+        let why = format!("{linked} links to it (--link) and would break for good: put them on a common network first{others}");
         return Some(says(subject, Code::Conflict, &why));
     }
     let told: Vec<String> = dependents.iter().map(ToString::to_string).collect();

@@ -24,7 +24,7 @@ impl Seen {
             api_version: (1, minor),
             name: "machine".into(),
             platform: ("linux".into(), "amd64".into()),
-            own_container: None,
+            own_containers: Vec::new(),
         };
         let networks = inspects["networks"].as_array().unwrap().clone();
         let around = Surroundings { containers: vec![inspects["container"].clone()], networks };

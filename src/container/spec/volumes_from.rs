@@ -15,8 +15,9 @@ pub(super) fn rewrite(host_config: &mut Map<String, Value>, container: &Value, c
     let own = own(&Value::Object(host_config.clone()));
     if let Some(Value::Array(entries)) = host_config.get_mut("VolumesFrom") {
         entries.retain(|entry| {
-            let source = source(entry.as_str().unwrap_or_default());
-            let gives = named(containers, source).and_then(|source| gives_the_same(source, container, &own));
+            let entry = entry.as_str().unwrap_or_default();
+            let writes = !entry.split_once(':').is_some_and(|(_, mode)| mode.split(',').any(|word| word == "ro"));
+            let gives = named(containers, source(entry)).and_then(|source| gives_the_same(source, writes, container, &own));
             gives.is_some_and(|destinations| {
                 filled.extend(destinations);
                 true
@@ -39,7 +40,7 @@ pub(super) fn named<'a>(containers: &'a [Value], name: &str) -> Option<&'a Value
 }
 
 /// The destinations that a source fills, when each shows the same mount in the container.
-fn gives_the_same(source: &Value, container: &Value, own: &HashSet<String>) -> Option<HashSet<String>> {
+fn gives_the_same(source: &Value, writes: bool, container: &Value, own: &HashSet<String>) -> Option<HashSet<String>> {
     let mut destinations = HashSet::new();
     for given in list(source, "Mounts") {
         let destination = clean_path(text(given, "Destination"));
@@ -48,7 +49,8 @@ fn gives_the_same(source: &Value, container: &Value, own: &HashSet<String>) -> O
             continue;
         }
         let has = list(container, "Mounts").iter().find(|mount| clean_path(text(mount, "Destination")) == destination)?;
-        if ["Type", "Name", "Source"].iter().any(|key| text(has, key) != text(given, key)) {
+        let differs = ["Type", "Name", "Source", "Propagation"].iter().any(|key| text(has, key) != text(given, key));
+        if differs || (has["RW"] == true) != (given["RW"] == true && writes) {
             return None;
         }
         destinations.insert(destination);
