@@ -108,9 +108,9 @@ mod tests {
     fn the_own_container_is_found_on_both_cgroup_versions() {
         let id = "0123456789abcdef".repeat(4);
         let mountinfo = format!("600 581 254:1 /var/lib/docker/containers/{id}/hostname /etc/hostname rw - ext4 /dev/vda1 rw");
-        assert_eq!(own_containers(&mountinfo, ""), [id.clone()]);
-        assert_eq!(own_containers("", &format!("12:memory:/docker/{id}")), [id.clone()]);
-        assert_eq!(own_containers("", &format!("0::/system.slice/docker-{id}.scope")), [id.clone()]);
+        assert_eq!(own_containers(&mountinfo, ""), std::slice::from_ref(&id));
+        assert_eq!(own_containers("", &format!("12:memory:/docker/{id}")), std::slice::from_ref(&id));
+        assert_eq!(own_containers("", &format!("0::/system.slice/docker-{id}.scope")), std::slice::from_ref(&id));
         assert!(own_containers("1 2 8:1 / / rw - ext4 /dev/sda1 rw", "0::/user.slice").is_empty());
         let other = "fedcba9876543210".repeat(4);
         assert_eq!(own_containers(&mountinfo, &format!("12:memory:/docker/{other}")), [id, other], "with another's network");
