@@ -68,7 +68,11 @@ fn mounts(before: &Value, after: &Value, image: &Value) {
         mounts
             .map(|mount| {
                 // 28 leaves out the name of one that was made for a bind that is a path alone.
-                let what = if mount["Name"].is_null() || mount["Type"] != "volume" { &mount["Source"] } else { &mount["Name"] };
+                let what = if mount["Name"].is_null() || !(mount["Type"] == "volume" || mount["Type"] == "image") {
+                    &mount["Source"]
+                } else {
+                    &mount["Name"]
+                };
                 let what = what.as_str().unwrap_or_default().trim_end_matches("/_data").rsplit("/volumes/").next().unwrap_or_default();
                 let place = mount["Destination"].as_str().unwrap().trim_end_matches('/');
                 format!("{} {what} {place} {} {}", mount["Type"], mount["RW"], mount["Propagation"])

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::case::{LOOP, Moving, assert_has, options, plain};
-use refit_lab::Image;
+use refit_lab::{Image, not_here};
 
 /// Each field of the body is there afterwards.
 fn stays(what: &str, body: Value, runs: bool) -> Value {
@@ -43,6 +43,27 @@ fn r45_limits_that_were_updated() {
         &after,
         json!({"HostConfig": {"CpuQuota": 50000, "Memory": 83_886_080, "MemorySwap": 104_857_600, "RestartPolicy": policy}}),
     );
+}
+
+#[test]
+fn r45_a_limit_that_was_taken_back() {
+    let moving = Moving::plain("r45-unlimited");
+    moving.run(json!({"HostConfig": {"PidsLimit": 100}}));
+    moving.engine().post(&format!("/containers/{}/update", moving.name()), &json!({"PidsLimit": -1}));
+    moving.move_on();
+    moving.try_recreate(options()).unwrap_or_else(|failure| panic!("{failure}"));
+    let limit = moving.inspect()["HostConfig"]["PidsLimit"].clone();
+    assert!(limit.as_i64().unwrap_or_default() <= 0, "{limit}");
+}
+
+#[test]
+fn r48_annotations() {
+    let moving = Moving::plain("r48-annotations");
+    if moving.api() < (1, 43) {
+        return not_here("annotations are said since API 1.43");
+    }
+    drop(moving);
+    stays("r48-annotations", json!({"HostConfig": {"Annotations": {"k": "v"}}}), true);
 }
 
 #[test]
@@ -93,6 +114,9 @@ fn r48_terminal_logs_names_and_devices() {
 
 #[test]
 fn r49_a_crash_loop_is_ended_by_a_good_image() {
+    if refit_lab::Lab::get().engine.is_podman() {
+        return not_here("Podman has no state `restarting`");
+    }
     let moving = Moving::new("r49", Image::new().cmd(["sh", "-c", "exit 3"]), plain("2"));
     moving.run(json!({"HostConfig": {"RestartPolicy": {"Name": "always"}}}));
     moving.engine().wait_status(moving.name(), "restarting", crate::recreation::LIMIT);

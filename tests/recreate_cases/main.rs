@@ -5,6 +5,7 @@
 
 mod case;
 mod equality;
+mod health;
 mod identity;
 mod image_defaults;
 mod machine;
@@ -14,4 +15,5 @@ mod ports;
 mod recreation;
 mod refusals;
 mod rollback;
+mod verify;
 mod volumes;

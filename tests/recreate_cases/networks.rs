@@ -1,5 +1,6 @@
 //! Networks, addresses, aliases and links.
 
+use refit_lab::not_here;
 use serde_json::{Value, json};
 
 use crate::case::{Moving, assert_has, options};
@@ -159,6 +160,19 @@ fn r35_a_link_of_the_default_bridge_keeps_its_alias_and_no_temporary_name() {
     moving.recreate();
     moving.engine().post(&format!("/containers/{}/restart?t=0", moving.name()), &Value::Null);
     assert_eq!(moving.inspect()["HostConfig"]["Links"], json!([format!("/{}:/{}/database", moving.other("db"), moving.name())]));
+}
+
+#[test]
+fn r37_the_priority_of_a_gateway_stays() {
+    let moving = Moving::plain("r37-priority");
+    if moving.api() < (1, 48) {
+        return not_here("the priority of a gateway is said since API 1.48");
+    }
+    let (net1, net2) = (moving.case.scope.network("n1"), moving.case.scope.network("n2"));
+    let endpoints = json!({net1.as_str(): {"GwPriority": 1}, net2.as_str(): {"GwPriority": 7}});
+    moving.run(json!({"HostConfig": {"NetworkMode": net1}, "NetworkingConfig": {"EndpointsConfig": endpoints}}));
+    let after = moving.recreate();
+    assert_eq!((&endpoint(&after, &net1)["GwPriority"], &endpoint(&after, &net2)["GwPriority"]), (&json!(1), &json!(7)));
 }
 
 #[test]

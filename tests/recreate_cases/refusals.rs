@@ -28,7 +28,9 @@ fn r44_those_that_hold_the_container_are_listed() {
     moving.run_other("linked", json!({"HostConfig": {"Links": [format!("{}:z", moving.name())]}}));
     let error = moving.refused(allowing(|options| options.recreate_dependents = true));
     assert_eq!(error.code(), Code::Conflict);
-    assert!(error.message().contains(&moving.other("linked")), "{error}");
+    for holder in ["net", "volumes", "linked"] {
+        assert!(error.message().contains(&moving.other(holder)), "{holder}: {error}");
+    }
 }
 
 #[test]
@@ -64,6 +66,7 @@ fn r55_a_source_that_is_gone_is_found_before_the_stop() {
     std::fs::remove_dir(&folder).unwrap();
     moving.move_on();
     let error = moving.refused(options());
+    assert_eq!(error.code(), Code::Engine, "{error}");
     assert!(error.message().contains(folder.to_str().unwrap()), "{error}");
 }
 

@@ -1,5 +1,6 @@
 //! Volumes, binds and what is taken from other containers.
 
+use refit_lab::{Image, not_here};
 use serde_json::{Value, json};
 
 use crate::case::{Moving, options, plain, v1, v2, volume_at};
@@ -85,6 +86,31 @@ fn r41_r42_mounts_of_every_kind() {
     assert_eq!(mounts[1..4], before["HostConfig"]["Mounts"].as_array().unwrap()[1..4]);
     assert_eq!(mounts.len(), 4, "a tmpfs over the image's volume makes no volume");
     assert!(after["Mounts"].as_array().unwrap().iter().all(|mount| mount["Destination"] != "/data"));
+}
+
+#[test]
+fn r41_the_content_of_an_image_stays_mounted() {
+    let moving = Moving::plain("r41-image");
+    if moving.api() < (1, 48) {
+        return not_here("images are mounted since API 1.48");
+    }
+    let tool = moving.case.scope.pull(&Image::new().file("tool", b"works").build(), "tool");
+    moving.run(json!({"HostConfig": {"Mounts": [{"Type": "image", "Source": tool.reference, "Target": "/image"}]}}));
+    moving.recreate();
+    assert_eq!(moving.exec("cat /image/tool"), "works");
+}
+
+#[test]
+fn r43_a_source_that_may_not_write_any_more() {
+    let moving = Moving::plain("r43-ro");
+    let vb = moving.case.scope.volume("vb");
+    let source = |mode: &str| json!({"HostConfig": {"Binds": [format!("{vb}:/vb:{mode}")]}});
+    moving.run_other("src", source("rw"));
+    moving.run(json!({"HostConfig": {"VolumesFrom": [moving.other("src")]}}));
+    moving.engine().delete(&format!("/containers/{}?force=1", moving.other("src")));
+    moving.run_other("src", source("ro"));
+    moving.recreate();
+    moving.exec("echo written > /vb/file");
 }
 
 #[test]

@@ -13,8 +13,8 @@ use crate::container::{requests, state};
 use crate::engine::{Engine, escape};
 use crate::{Code, Error, Result};
 
-/// How many containers are inspected side by side.
-const AT_A_TIME: usize = 32;
+/// An engine with a thousand containers is not asked about all of them at once.
+const INSPECTS_AT_ONCE: usize = 16;
 
 /// What stands on the engine, read once.
 #[derive(Debug, Clone)]
@@ -206,7 +206,7 @@ async fn facts(engine: &Engine) -> Result<EngineFacts> {
         api_version: (api.0, api.1),
         name: facts.name,
         platform: (facts.os, facts.architecture),
-        own_container: spec::own_container(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup")),
+        own_containers: spec::own_containers(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup")),
     })
 }
 
@@ -214,7 +214,7 @@ async fn facts(engine: &Engine) -> Result<EngineFacts> {
 async fn surroundings(engine: &Engine, list: &[Value]) -> Result<Surroundings> {
     let ids: Vec<&str> = list.iter().filter_map(|entry| entry.get("Id")?.as_str()).collect();
     let mut containers = Vec::new();
-    for some in ids.chunks(AT_A_TIME) {
+    for some in ids.chunks(INSPECTS_AT_ONCE) {
         containers.extend(future::try_join_all(some.iter().map(|id| requests::inspect(engine, id))).await?);
     }
     let networks = engine.get("listing the networks", "/networks").await?;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::mounts::mounted;
 use super::networks::endpoints;
 use super::value::{list, same, text};
 use super::{EngineFacts, networks};
@@ -123,7 +124,9 @@ fn because_of_host_config(key: &str, before: &Value) -> &'static str {
         "NetworkMode" => "the network is named by its name or its whole id",
         "MaskedPaths" => "an older engine's default gives way to this one's",
         "Sysctls" => "settings of the first interface belong to its network",
-        "LogConfig" => "the engine has got logging options since, which it adds for its default driver",
+        "LogConfig" => "the daemon's default options of the log driver are others now",
+        "PidsLimit" | "OomKillDisable" => "no limit is said in another form",
+        "PortBindings" => "a port without a port of the machine is published nowhere",
         "KernelMemory" => "this engine has no limit of kernel memory",
         _ => "the engine shows it in another form",
     }
@@ -132,8 +135,11 @@ fn because_of_host_config(key: &str, before: &Value) -> &'static str {
 fn mounts(old: &Value, new: &Value) -> Vec<Change> {
     let shown = |mount: Option<&Value>| {
         let mount = mount?;
-        let keys = ["Type", "Name", "Source", "Destination", "RW", "Propagation"];
-        Some(Value::Object(keys.iter().filter_map(|key| Some(((*key).to_owned(), mount.get(key)?.clone()))).collect::<Map<_, _>>()))
+        let keys = ["Type", "Destination", "RW", "Propagation"];
+        let mut shown: Map<_, _> = keys.iter().filter_map(|key| Some(((*key).to_owned(), mount.get(key)?.clone()))).collect();
+        let key = if matches!(text(mount, "Type"), "volume" | "image") { "Name" } else { "Source" };
+        shown.insert(key.into(), mounted(mount).into());
+        Some(Value::Object(shown))
     };
     let at = |all: &Value, destination: &str| shown(list(all, "Mounts").iter().find(|mount| text(mount, "Destination") == destination));
     let all = list(old, "Mounts").iter().chain(list(new, "Mounts"));
@@ -186,6 +192,7 @@ fn endpoint_changes(old: &Value, new: &Value, facts: &EngineFacts) -> Vec<Change
 fn because_of_endpoint(key: &str) -> &'static str {
     match key {
         "DriverOpts" => "settings of the first interface belong to its network",
+        "IPAMConfig" => "the address was allocated by the swarm, and is asked for once the old container has stopped",
         "IPAddress" | "GlobalIPv6Address" | "MacAddress" => "the engine chose it, and it was not configured",
         _ => "the engine shows it in another form",
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::mounts::volume_name;
+use super::mounts::mounted;
 use super::networks::{Endpoint, compared, endpoints, may_be_allocated};
 use super::value::{clean_path, entries, is_empty, list, same, text};
 use super::{EngineFacts, Network, Subject, host_config, identity, image_defaults, mac, managed, podman, sysctls};
@@ -103,7 +103,6 @@ fn at<'a>(config: &'a Map<String, Value>, key: &str) -> &'a Value {
     config.get(key).unwrap_or(&Value::Null)
 }
 
-/// 29 adds the protocol that an image leaves out.
 fn ports(exposed: &Value) -> BTreeSet<String> {
     exposed.as_object().into_iter().flatten().map(|(port, _)| image_defaults::with_protocol(port)).collect()
 }
@@ -148,19 +147,11 @@ fn compare_host_config(found: &mut Found, subject: &Subject, old: &Value, new: &
 
 fn same_setting(key: &str, before: &Value, after: &Value, facts: &EngineFacts) -> bool {
     match key {
-        // An empty list unmasks everything, no list is the engine's default, which not every engine has shown.
+        // An empty list unmasks everything, no list is the engine's default.
         "MaskedPaths" | "ReadonlyPaths" => {
-            before == after || (before.is_null() || host_config::is_older_default(before)) && !list_is_empty(after)
+            before == after
+                || (before.is_null() || host_config::is_older_default(before)) && after.as_array().is_some_and(|all| !all.is_empty())
         }
-        // An engine that got options since then adds them for its default driver.
-        "LogConfig" => {
-            let kept = entries(before, "Config").all(|(option, value)| after["Config"].get(option) == Some(value));
-            text(before, "Type") == text(after, "Type") && kept
-        }
-        // An update to "no limit" leaves a 0, which a create makes null.
-        "PidsLimit" => number(before).max(0) == number(after).max(0),
-        // Without the cgroup for it the engine says nothing where it said no.
-        "OomKillDisable" => (*before == true) == (*after == true),
         "RestartPolicy" => {
             let policy = |value: &Value| match text(value, "Name") {
                 "" => "no".to_owned(),
@@ -171,13 +162,23 @@ fn same_setting(key: &str, before: &Value, after: &Value, facts: &EngineFacts) -
         "MemorySwappiness" => swappiness(before) == swappiness(after),
         // Dropped by the engine, with a warning.
         "KernelMemory" if facts.api_version >= host_config::NO_KERNEL_MEMORY => true,
+        "PortBindings" => same(&host_config::without_empty_bindings(before), &host_config::without_empty_bindings(after)),
+        // The daemon's log-opts of now join those of the container, where the driver is the daemon's default.
+        "LogConfig" => {
+            text(before, "Type") == text(after, "Type")
+                && entries(before, "Config").all(|(option, value)| after["Config"].get(option) == Some(value))
+        }
+        // An update stores 0 or -1 for "none", and a create null.
+        "PidsLimit" => limit(before) == limit(after),
+        // With cgroup v2 there is no such setting, and false becomes null.
+        "OomKillDisable" => (*before == true) == (*after == true),
         _ if DAEMON_DEFAULTS.contains(&key) && (is_empty(before) || *before == 0) => true,
         _ => same(before, after),
     }
 }
 
-fn list_is_empty(value: &Value) -> bool {
-    value.as_array().is_some_and(Vec::is_empty)
+fn limit(value: &Value) -> Option<i64> {
+    value.as_i64().filter(|limit| *limit > 0)
 }
 
 fn number(value: &Value) -> i64 {
@@ -211,10 +212,7 @@ fn endpoint_sysctls(container: &Value) -> Vec<String> {
 /// Every mount of the old one; beside it only what the new image declares. Mode is left out: attached by name, "" becomes "z".
 fn mounts(found: &mut Found, old: &Value, new: &Value, new_image: &Value) {
     let key = |mount: &Value| {
-        // A volume that nothing names is told by its place; an image is mounted at a place of the container's own.
-        let named = matches!(text(mount, "Type"), "volume" | "image");
-        let name = Some(volume_name(mount)).filter(|name| named && !name.is_empty());
-        let name = name.unwrap_or_else(|| text(mount, "Source"));
+        let name = mounted(mount);
         let propagation = text(mount, "Propagation");
         (
             text(mount, "Type").to_owned(),

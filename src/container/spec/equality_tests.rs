@@ -23,6 +23,7 @@ fn old() -> Value {
         "HostConfig": {
             "NetworkMode": "n1", "PortBindings": {"80/tcp": [{"HostPort": "8080"}]}, "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0},
             "MaskedPaths": ["/proc/kcore"], "Memory": 64, "Runtime": "", "Links": ["/db:/x/database"], "MemorySwappiness": null,
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}}, "PidsLimit": 100, "OomKillDisable": true,
         },
         "Mounts": [{"Type": "volume", "Name": "v", "Destination": "/data", "Mode": "", "RW": true, "Propagation": ""}],
         "NetworkSettings": {"Networks": {"n1": {
@@ -42,6 +43,7 @@ fn new() -> Value {
         "HostConfig": {
             "NetworkMode": "n1", "PortBindings": {"80/tcp": [{"HostPort": "8080"}]}, "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0},
             "MaskedPaths": ["/proc/kcore"], "Memory": 64, "Runtime": "runc", "Links": ["/db:/x.refit-new/database"], "MemorySwappiness": -1,
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}}, "PidsLimit": 100, "OomKillDisable": true,
             "Mounts": [{"Type": "volume", "Source": "v", "Target": "/data"}],
         },
         "Mounts": [
@@ -87,6 +89,11 @@ fn each_loss_is_seen() {
         ("/HostConfig/RestartPolicy/Name", json!(""), "HostConfig.RestartPolicy"),
         ("/HostConfig/MaskedPaths", json!([]), "HostConfig.MaskedPaths"),
         ("/HostConfig/MaskedPaths", json!(null), "HostConfig.MaskedPaths"),
+        ("/HostConfig/LogConfig", json!({"Type": "json-file", "Config": {"max-size": "9m"}}), "HostConfig.LogConfig"),
+        ("/HostConfig/LogConfig", json!({"Type": "json-file", "Config": {}}), "HostConfig.LogConfig"),
+        ("/HostConfig/LogConfig", json!({"Type": "local", "Config": {"max-size": "1m"}}), "HostConfig.LogConfig"),
+        ("/HostConfig/PidsLimit", json!(null), "HostConfig.PidsLimit"),
+        ("/HostConfig/OomKillDisable", json!(null), "HostConfig.OomKillDisable"),
         ("/HostConfig/Links", json!([]), "HostConfig.Links"),
         ("/HostConfig/NetworkMode", json!("n2"), "HostConfig.NetworkMode"),
         ("/HostConfig/MemorySwappiness", json!(60), "HostConfig.MemorySwappiness"),
@@ -132,9 +139,24 @@ fn forms_of_the_same_setting() {
         ("/HostConfig/NetworkMode", json!("11"), json!("n1")),
         ("/HostConfig/MemorySwappiness", json!(-1), json!(null)),
         ("/HostConfig/PortBindings", json!(null), json!({})),
+        ("/HostConfig/PortBindings", json!({"80/tcp": []}), json!({})),
+        // The daemon has got log-opts since.
+        ("/HostConfig/LogConfig", json!({"Type": "json-file", "Config": {}}), json!({"Type": "json-file", "Config": {"max-size": "10m"}})),
+        (
+            "/HostConfig/LogConfig",
+            json!({"Type": "json-file", "Config": null}),
+            json!({"Type": "json-file", "Config": {"max-size": "10m"}}),
+        ),
+        // An update to "none", and a create with none.
+        ("/HostConfig/PidsLimit", json!(0), json!(null)),
+        ("/HostConfig/PidsLimit", json!(-1), json!(null)),
+        // From cgroup v1 to v2.
+        ("/HostConfig/OomKillDisable", json!(false), json!(null)),
+        ("/HostConfig/MaskedPaths", json!(null), json!(["/proc/kcore"])),
     ] {
+        let publishes_nothing = pointer.ends_with("PortBindings") && before.is_null();
         let (mut old, mut new) = (with(old(), pointer, before), with(new(), pointer, after));
-        if pointer.ends_with("PortBindings") {
+        if publishes_nothing {
             old["Config"]["ExposedPorts"] = json!({});
             new["Config"]["ExposedPorts"] = json!({});
         }
@@ -147,47 +169,8 @@ fn forms_of_the_same_setting() {
     let masked = with(old(), "/HostConfig/MaskedPaths", json!(older));
     assert_eq!(differences(&masked, &with(new(), "/HostConfig/MaskedPaths", json!(["/proc/interrupts"]))), Vec::<String>::new());
     assert_eq!(differences(&masked, &with(new(), "/HostConfig/MaskedPaths", json!([]))), ["HostConfig.MaskedPaths"]);
-}
-
-#[test]
-fn what_an_engine_says_otherwise_since_then() {
-    let with = |key: &str, of_old: &Value, of_new: &Value| {
-        let (mut old, mut new) = (old(), new());
-        old["HostConfig"][key] = of_old.clone();
-        new["HostConfig"][key] = of_new.clone();
-        differences(&old, &new)
-    };
-    let log = |kind: &str, options: Value| json!({"Type": kind, "Config": options});
-    let paths = json!(["/proc/kcore"]);
-    let cases = [
-        ("LogConfig", log("json-file", json!({"tag": "x"})), log("json-file", json!({"tag": "x", "max-size": "10m"})), true),
-        ("LogConfig", log("json-file", json!({"tag": "x"})), log("json-file", json!({"max-size": "10m"})), false),
-        ("LogConfig", log("json-file", json!({"tag": "x"})), log("json-file", json!({"tag": "y"})), false),
-        ("LogConfig", log("json-file", json!({})), log("local", json!({})), false),
-        ("PidsLimit", json!(0), Value::Null, true),
-        ("PidsLimit", json!(-1), json!(0), true),
-        ("PidsLimit", json!(100), Value::Null, false),
-        ("OomKillDisable", json!(false), Value::Null, true),
-        ("OomKillDisable", json!(true), Value::Null, false),
-        ("MaskedPaths", Value::Null, paths.clone(), true),
-        ("MaskedPaths", Value::Null, json!([]), false),
-        ("MaskedPaths", paths, Value::Null, false),
-    ];
-    for (key, of_old, of_new, same) in cases {
-        let expected = if same { Vec::new() } else { vec![format!("HostConfig.{key}")] };
-        assert_eq!(with(key, &of_old, &of_new), expected, "{key}: {of_old} and {of_new}");
-    }
-    let (mut old, mut new) = (old(), new());
-    let image = |place: &str, name: &str| json!({"Type": "image", "Name": name, "Source": place, "Destination": "/i", "RW": false, "Propagation": ""});
-    old["Mounts"].as_array_mut().unwrap().push(image("/d/overlay2/a/merged", "alpine:t"));
-    new["Mounts"].as_array_mut().unwrap().push(image("/d/overlay2/b/merged", "alpine:t"));
-    assert_eq!(differences(&old, &new), Vec::<String>::new(), "an image's place");
-    new["Mounts"][2]["Name"] = "other:t".into();
-    assert_eq!(differences(&old, &new), ["Mounts[/i]"]);
-    let (mut old, mut new) = (super::tests::old(), super::tests::new());
-    old["Config"]["ExposedPorts"] = json!({"8080": {}, "80/tcp": {}});
-    new["Config"]["ExposedPorts"] = json!({"8080/tcp": {}, "80/tcp": {}});
-    assert_eq!(differences(&old, &new), Vec::<String>::new(), "a port without its protocol");
+    let default = with(old(), "/HostConfig/MaskedPaths", json!(null));
+    assert_eq!(differences(&default, &with(new(), "/HostConfig/MaskedPaths", json!([]))), ["HostConfig.MaskedPaths"], "unmasked");
 }
 
 #[test]
@@ -213,4 +196,22 @@ fn a_volume_that_nothing_names_is_told_by_its_place() {
     let (old, new) = (with(old(), "/Mounts/0", unnamed("/lib/volumes/v/_data")), new());
     assert_eq!(differences(&old, &new), Vec::<String>::new(), "named by its folder");
     assert_eq!(differences(&old, &with(new, "/Mounts/0", unnamed("/lib/volumes/w/_data"))), ["Mounts[/data]"]);
+}
+
+#[test]
+fn the_mount_of_an_image_is_told_by_its_reference() {
+    let mount = |reference: &str, layer: &str| json!({"Type": "image", "Name": reference, "Source": layer, "Destination": "/data", "RW": false, "Propagation": ""});
+    let old = with(old(), "/Mounts/0", mount("tool:1", "/layers/old"));
+    assert_eq!(differences(&old, &with(new(), "/Mounts/0", mount("tool:1", "/layers/new"))), Vec::<String>::new());
+    assert_eq!(differences(&old, &with(new(), "/Mounts/0", mount("tool:2", "/layers/new"))), ["Mounts[/data]"]);
+}
+
+#[test]
+fn a_port_that_an_image_exposes_without_a_protocol_is_tcp() {
+    let image = json!({"Id": "sha256:2", "Config": {"ExposedPorts": {"8080": {}}}});
+    let container = |id: &str| json!({"Id": id, "Name": "/x", "Image": "sha256:2", "Config": {"ExposedPorts": {"8080/tcp": {}}}});
+    let (facts, around) = (EngineFacts::default(), Surroundings::default());
+    let old = container("0123456789abcdef");
+    let subject = Subject { container: &old, old_image: &image, new_image: Some(&image), facts: &facts, around: &around };
+    assert_eq!(verify(&subject, &container("fedcba9876543210")), Ok(()));
 }

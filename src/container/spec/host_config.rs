@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::value::{entries, list, owned_entries, text};
+use super::value::{entries, is_empty, list, owned_entries, text};
 use super::{EngineFacts, Network, Surroundings, Warning, mounts, networks, sysctls};
 
 /// Since this version a limit of kernel memory is dropped in silence.
 pub(super) const NO_KERNEL_MEMORY: (u32, u32) = (1, 42);
+
+const NO_FOREIGN_MOUNT_OPTIONS: (u32, u32) = (1, 42);
 
 /// What older engines masked by default, /proc/asound aside; sent back, a list would keep open what a newer engine masks.
 const MASKED: [&[&str]; 2] = [
@@ -57,6 +59,12 @@ pub(super) fn rewrite(container: &Value, facts: &EngineFacts, around: &Surroundi
         let message = format!("the limit of {limit} bytes of kernel memory is lost: this engine has no such limit");
         warnings.push(Warning::of(container, "kernel_memory_dropped", message));
     }
+    if host_config.contains_key("PortBindings") {
+        host_config.insert("PortBindings".into(), without_empty_bindings(&container["HostConfig"]["PortBindings"]));
+    }
+    if facts.api_version >= NO_FOREIGN_MOUNT_OPTIONS {
+        mounts::drop_options_of_other_types(&mut host_config);
+    }
     if facts.api_version >= sysctls::BY_ENDPOINT {
         sysctls::remove_moved(&mut host_config);
     }
@@ -68,6 +76,12 @@ pub(super) fn rewritten_link(link: &Value) -> Value {
     let Some((child, alias)) = link.as_str().and_then(|link| link.split_once(':')) else { return link.clone() };
     let alias = if alias.starts_with('/') { alias.rsplit('/').next().unwrap_or(alias) } else { alias };
     format!("{}:{alias}", child.trim_start_matches('/')).into()
+}
+
+/// A port bound to an empty list is published nowhere up to 28, and at a random port of the machine since 29.
+pub(super) fn without_empty_bindings(bindings: &Value) -> Value {
+    let Value::Object(ports) = bindings else { return bindings.clone() };
+    Value::Object(ports.iter().filter(|(_, hosts)| !is_empty(hosts)).map(|(port, hosts)| (port.clone(), hosts.clone())).collect())
 }
 
 /// Whether a list is one that an older engine masked by default.

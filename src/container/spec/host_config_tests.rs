@@ -18,13 +18,32 @@ fn everything_is_verbatim_even_what_nobody_has_heard_of() {
         "Memory": 67_108_864, "MemorySwap": -1, "NanoCpus": 500_000_000, "PidsLimit": null, "OomKillDisable": false, "CapAdd": [],
         "Devices": [{"PathOnHost": "/dev/null"}], "SecurityOpt": ["label=disable"], "MaskedPaths": [], "ReadonlyPaths": null, "Privileged": true,
         "Ulimits": [{"Name": "nofile", "Hard": 2000, "Soft": 1000}], "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 5},
-        "PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": ""}], "81/tcp": [], "82/tcp": [{"HostIp": "127.0.0.1", "HostPort": "0"}]},
+        "PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": ""}], "82/tcp": [{"HostIp": "127.0.0.1", "HostPort": "0"}]},
         "KernelMemory": 8, "Fancy": {"New": [1, null]}, "VolumesFrom": null, "Links": null, "NetworkMode": "host", "ContainerIDFile": "f",
         "IpcMode": "container:abc", "LogConfig": {"Type": "json-file", "Config": {"tag": "{{.Name}}"}}, "Sysctls": {"net.core.somaxconn": "99"},
     });
     let (sent, warnings) = rewritten(&host_config, 41);
     assert_eq!(sent, host_config);
     assert!(warnings.is_empty());
+}
+
+#[test]
+fn a_port_that_is_bound_to_no_host_port_is_left_out() {
+    let bindings = json!({"80/tcp": [{"HostPort": "80"}], "81/tcp": [], "82/tcp": null});
+    assert_eq!(rewritten(&json!({"PortBindings": bindings}), 51).0["PortBindings"], json!({"80/tcp": [{"HostPort": "80"}]}));
+    assert_eq!(rewritten(&json!({"PortBindings": null}), 51).0["PortBindings"], json!(null));
+}
+
+#[test]
+fn options_of_another_type_of_mount_are_left_out_since_1_42() {
+    let mount = |more: Value| {
+        let mut mount = json!({"Type": "volume", "Source": "v", "Target": "/v", "VolumeOptions": {"NoCopy": true}});
+        mount.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"Mounts": [mount]})
+    };
+    let foreign = mount(json!({"BindOptions": {"Propagation": "private"}, "TmpfsOptions": {"SizeBytes": 1}}));
+    assert_eq!(rewritten(&foreign, 41).0["Mounts"], foreign["Mounts"]);
+    assert_eq!(rewritten(&foreign, 42).0["Mounts"], mount(json!({}))["Mounts"]);
 }
 
 #[test]

@@ -90,7 +90,8 @@ pub(super) fn merge(config: &mut Map<String, Value>, image: &Value) {
     for key in ["Labels", "ExposedPorts", "Volumes"] {
         let mut merged = owned_entries(config, key);
         for (name, value) in entries(image, key) {
-            merged.entry(name.clone()).or_insert_with(|| value.clone());
+            let name = if key == "ExposedPorts" { with_protocol(name) } else { name.clone() };
+            merged.entry(name).or_insert_with(|| value.clone());
         }
         config.insert(key.into(), Value::Object(merged));
     }

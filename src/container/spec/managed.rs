@@ -1,7 +1,5 @@
 //! Containers that something else made, watches or owns.
 
-use std::collections::HashSet;
-
 use serde_json::{Map, Value};
 
 use super::value::{list, text};
@@ -26,8 +24,13 @@ const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 
 /// Who manages the container, if not a human.
 pub(super) fn manager(container: &Value, facts: &EngineFacts) -> Option<String> {
-    if facts.own_container.is(container) {
+    let own = |id: &str| facts.own_containers.iter().any(|own| own == id);
+    if own(text(container, "Id")) {
         return Some("this very process, which runs in it".into());
+    }
+    // Its files of the network are those of the provider, so that one may be taken for the other.
+    if text(&container["HostConfig"], "NetworkMode").strip_prefix("container:").is_some_and(own) {
+        return Some("this very process, which runs in it or in another container of the same network".into());
     }
     let label = MANAGERS.iter().find(|(label, _)| container["Config"]["Labels"].get(label).is_some());
     if let Some((label, manager)) = label {
@@ -37,32 +40,18 @@ pub(super) fn manager(container: &Value, facts: &EngineFacts) -> Option<String> 
     (!pod.is_empty()).then(|| format!("the Podman pod {pod}"))
 }
 
-/// What tells the container in which this process runs.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct OwnContainer {
-    /// Its id; in the network namespace of another container that one's, or both.
-    ids: HashSet<String>,
-    /// The upper folder of its overlay.
-    upper: Option<String>,
-}
-
-impl OwnContainer {
-    fn is(&self, container: &Value) -> bool {
-        let upper = text(&container["GraphDriver"]["Data"], "UpperDir");
-        self.ids.contains(text(container, "Id")) || self.upper.as_deref().is_some_and(|own| !upper.is_empty() && own == upper)
-    }
-}
-
-/// From `/proc/self/mountinfo` and `/proc/self/cgroup`.
-pub(crate) fn own_container(mountinfo: &str, cgroup: &str) -> OwnContainer {
-    let root = mountinfo.lines().find(|line| line.split(' ').nth(4) == Some("/"));
-    let upper = root.and_then(|root| root.split([',', ' ']).find_map(|option| option.strip_prefix("upperdir="))).map(str::to_owned);
+/// The ids of the containers in which this process may run, from `/proc/self/mountinfo` and `/proc/self/cgroup`. With the network of another
+/// container, that one's files are mounted, and the control group, where it tells, is its own.
+pub(crate) fn own_containers(mountinfo: &str, cgroup: &str) -> Vec<String> {
     let mounted = mountinfo.lines().filter(|line| ["/hostname", "/hosts", "/resolv.conf"].iter().any(|file| line.contains(file)));
     let id = |part: &str| {
         let part = part.trim_end_matches(".scope").rsplit('-').next().unwrap_or_default();
         (part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| part.to_owned())
     };
-    OwnContainer { ids: mounted.chain(cgroup.lines()).flat_map(|line| line.split(['/', ' '])).filter_map(id).collect(), upper }
+    let mut found: Vec<String> = mounted.chain(cgroup.lines()).flat_map(|line| line.split(['/', ' '])).filter_map(id).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 /// Compose compares this label with the image, and recreates once more where it is not the new one's.
@@ -107,8 +96,11 @@ mod tests {
         }
         let composed = json!({"Id": "ab", "Config": {"Labels": {COMPOSE_PROJECT: "x"}}});
         assert_eq!(manager(&composed, &EngineFacts::default()), None);
-        let own_container = OwnContainer { ids: ["ab".to_owned()].into(), upper: None };
-        assert!(manager(&composed, &EngineFacts { own_container, ..EngineFacts::default() }).is_some());
+        assert!(manager(&composed, &EngineFacts { own_containers: vec!["ab".into()], ..EngineFacts::default() }).is_some());
+        let facts = EngineFacts { own_containers: vec!["provider".into()], ..EngineFacts::default() };
+        let sharing = |id: &str| json!({"Id": "cd", "HostConfig": {"NetworkMode": format!("container:{id}")}});
+        assert!(manager(&sharing("provider"), &facts).is_some());
+        assert_eq!(manager(&sharing("another"), &facts), None);
         assert!(manager(&json!({"Pod": "abc"}), &EngineFacts::default()).is_some());
     }
 
@@ -116,24 +108,12 @@ mod tests {
     fn the_own_container_is_found_on_both_cgroup_versions() {
         let id = "0123456789abcdef".repeat(4);
         let mountinfo = format!("600 581 254:1 /var/lib/docker/containers/{id}/hostname /etc/hostname rw - ext4 /dev/vda1 rw");
-        let is_own = |mountinfo: &str, cgroup: &str| own_container(mountinfo, cgroup).is(&json!({"Id": id}));
-        assert!(is_own(&mountinfo, ""));
-        assert!(is_own("", &format!("12:memory:/docker/{id}")));
-        assert!(is_own("", &format!("0::/system.slice/docker-{id}.scope")));
-        assert!(!is_own("1 2 8:1 / / rw - ext4 /dev/sda1 rw", "0::/user.slice"));
-    }
-
-    #[test]
-    fn one_in_the_network_namespace_of_another_is_told_by_its_overlay() {
-        let provider = "0123456789abcdef".repeat(4);
-        let mountinfo = format!(
-            "581 500 0:52 / / rw,relatime - overlay overlay rw,lowerdir=/d/overlay2/l/A:/d/overlay2/l/B,upperdir=/d/overlay2/own/diff,workdir=/w\n\
-             600 581 254:1 /var/lib/docker/containers/{provider}/hosts /etc/hosts rw - ext4 /dev/vda1 rw"
-        );
-        let own = own_container(&mountinfo, "0::/");
-        let container = |id: &str, upper: &str| json!({"Id": id, "GraphDriver": {"Data": {"UpperDir": upper}}});
-        assert!(own.is(&container("f00d", "/d/overlay2/own/diff")) && own.is(&container(&provider, "/d/overlay2/vpn/diff")));
-        assert!(!own.is(&container("f00d", "/d/overlay2/other/diff")) && !own.is(&json!({"Id": "f00d"})));
+        assert_eq!(own_containers(&mountinfo, ""), std::slice::from_ref(&id));
+        assert_eq!(own_containers("", &format!("12:memory:/docker/{id}")), std::slice::from_ref(&id));
+        assert_eq!(own_containers("", &format!("0::/system.slice/docker-{id}.scope")), std::slice::from_ref(&id));
+        assert!(own_containers("1 2 8:1 / / rw - ext4 /dev/sda1 rw", "0::/user.slice").is_empty());
+        let other = "fedcba9876543210".repeat(4);
+        assert_eq!(own_containers(&mountinfo, &format!("12:memory:/docker/{other}")), [id, other], "with another's network");
     }
 
     #[test]

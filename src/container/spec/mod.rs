@@ -30,7 +30,7 @@ pub(crate) use self::changes::{changes, image_changes};
 pub(crate) use self::dependents::{dependents, follow, held};
 pub(crate) use self::equality::verify;
 pub(crate) use self::host_config::providers;
-pub(crate) use self::managed::{OwnContainer, own_container};
+pub(crate) use self::managed::own_containers;
 use self::networks::Network;
 pub(crate) use self::plan_warnings::{disk_warning, plan_warnings};
 use crate::{Code, Result};
@@ -46,8 +46,8 @@ pub(crate) struct EngineFacts {
     pub(crate) name: String,
     /// The engine's own platform, `Os` and `Arch` of `/version`.
     pub(crate) platform: (String, String),
-    /// The container in which this process runs.
-    pub(crate) own_container: OwnContainer,
+    /// The containers in which this process may run, from [`own_containers`].
+    pub(crate) own_containers: Vec<String>,
 }
 
 /// What stands beside the container on the engine, read just before.

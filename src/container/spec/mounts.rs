@@ -13,7 +13,6 @@ use super::volumes_from;
 /// Rewrites the three fields of `HostConfig` so that they give the same mounts again. `containers` are the inspects of
 /// all containers, for those that volumes are taken from.
 pub(super) fn rewrite(host_config: &mut Map<String, Value>, container: &Value, containers: &[Value]) {
-    drop_options_of_other_types(host_config);
     name_anonymous_mounts(host_config, container);
     drop_anonymous_binds(host_config, container);
     let kept = volumes_from::rewrite(host_config, container, containers);
@@ -30,19 +29,6 @@ pub(super) fn rewrite(host_config: &mut Map<String, Value>, container: &Value, c
         Some(Value::Array(mounts)) => mounts.extend(missing),
         _ => {
             host_config.insert("Mounts".into(), Value::Array(missing));
-        }
-    }
-}
-
-/// Before API 1.42 no engine looked at them; since then they are a 400.
-fn drop_options_of_other_types(host_config: &mut Map<String, Value>) {
-    const OPTIONS: [(&str, &str); 4] =
-        [("bind", "BindOptions"), ("volume", "VolumeOptions"), ("tmpfs", "TmpfsOptions"), ("image", "ImageOptions")];
-    let Some(Value::Array(mounts)) = host_config.get_mut("Mounts") else { return };
-    for mount in mounts.iter_mut().filter_map(Value::as_object_mut) {
-        let kind = mount.get("Type").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if let Some((_, own)) = OPTIONS.iter().find(|(of, _)| *of == kind) {
-            mount.retain(|key, _| key == own || !OPTIONS.iter().any(|(_, other)| other == key));
         }
     }
 }
@@ -87,6 +73,29 @@ pub(super) fn volume_name(mount: &Value) -> &str {
     }
     let folder = text(mount, "Source").strip_suffix("/_data").and_then(|path| path.rsplit_once("/volumes/"));
     folder.map_or("", |(_, name)| name)
+}
+
+/// What is mounted: the name of a volume or of an image, else the place on the machine. The layer of an image lies under the container's id.
+pub(super) fn mounted(mount: &Value) -> &str {
+    let name = match text(mount, "Type") {
+        "volume" => volume_name(mount),
+        "image" => text(mount, "Name"),
+        _ => "",
+    };
+    if name.is_empty() { text(mount, "Source") } else { name }
+}
+
+/// Since 1.42 the options of another type are a 400; before, they were taken and left aside.
+pub(super) fn drop_options_of_other_types(host_config: &mut Map<String, Value>) {
+    let Some(Value::Array(mounts)) = host_config.get_mut("Mounts") else { return };
+    for mount in mounts.iter_mut().filter_map(Value::as_object_mut) {
+        let own = mount.get("Type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        for (kind, options) in [("bind", "BindOptions"), ("volume", "VolumeOptions"), ("tmpfs", "TmpfsOptions")] {
+            if own != kind {
+                mount.shift_remove(options);
+            }
+        }
+    }
 }
 
 /// The cleaned destinations that the request fills already; the same one twice is a 400.

@@ -75,23 +75,19 @@ fn every_source_gives_the_same_volume_again() {
 #[test]
 fn r43_volumes_from_a_container_that_gives_the_same() {
     let source = |id: &str, volumes: Value| json!({"Id": id, "Name": "/src", "Mounts": volumes});
+    let read_only = |name: &str, path: &str| {
+        let mut mount = volume(name, path);
+        mount["RW"] = json!(false);
+        mount
+    };
     let bind = json!({"Type": "bind", "Source": "/usr", "Destination": "/b", "RW": false, "Propagation": "rslave"});
-    let read_only = |mut mount: Value| {
-        mount["RW"] = false.into();
-        mount
-    };
-    let named_read_only = || {
-        let mut mount = by_name("a", "/va");
-        mount["ReadOnly"] = true.into();
-        mount
-    };
     let container = json!({
-        "HostConfig": {"VolumesFrom": ["src:ro"], "Binds": ["own:/own"]},
-        "Mounts": [read_only(volume("a", "/va")), volume("own", "/own"), bind],
+        "HostConfig": {"VolumesFrom": ["src:rw,z"], "Binds": ["own:/own"]},
+        "Mounts": [volume("a", "/va"), volume("own", "/own"), bind],
     });
-    let kept = json!({"VolumesFrom": ["src:ro"], "Binds": ["own:/own"]});
+    let kept = json!({"VolumesFrom": ["src:rw,z"], "Binds": ["own:/own"]});
     let explicit = json!({"VolumesFrom": [], "Binds": ["own:/own"], "Mounts": [
-        named_read_only(),
+        by_name("a", "/va"),
         {"Type": "bind", "Source": "/usr", "Target": "/b", "ReadOnly": true, "BindOptions": {"Propagation": "rslave"}},
     ]});
     let same = source("0123456789ab", json!([volume("a", "/va"), volume("theirs", "/own/"), bind]));
@@ -100,19 +96,18 @@ fn r43_volumes_from_a_container_that_gives_the_same() {
         ("gone", vec![], explicit.clone()),
         ("made again with another volume", vec![source("ff", json!([volume("other", "/va"), bind]))], explicit.clone()),
         ("with one more volume", vec![source("ff", json!([volume("a", "/va"), bind, volume("more", "/more")]))], explicit.clone()),
+        ("that may not write any more", vec![source("ff", json!([read_only("a", "/va"), bind]))], explicit.clone()),
         ("with one less: only that is made explicit", vec![source("ff", json!([bind]))], {
             let mut one = kept.clone();
-            one["Mounts"] = json!([named_read_only()]);
+            one["Mounts"] = json!([by_name("a", "/va")]);
             one
         }),
     ] {
         assert_eq!(rewritten(&container, &containers), expected, "{case}");
     }
-    let mut writable = container.clone();
-    writable["HostConfig"]["VolumesFrom"] = json!(["src"]);
-    writable["Mounts"][0] = volume("a", "/va");
-    let made_read_only = source("ff", json!([read_only(volume("a", "/va")), bind]));
-    assert_eq!(rewritten(&writable, &[made_read_only])["VolumesFrom"], json!([]), "made again with the volume read-only");
+    let for_reading =
+        json!({"HostConfig": {"VolumesFrom": ["src:ro"]}, "Mounts": [read_only("a", "/va"), read_only("theirs", "/own"), bind]});
+    assert_eq!(rewritten(&for_reading, std::slice::from_ref(&same)), json!({"VolumesFrom": ["src:ro"]}));
     let by_id = json!({"HostConfig": {"VolumesFrom": ["0123"]}, "Mounts": [volume("a", "/va"), volume("theirs", "/own"), bind]});
     assert_eq!(rewritten(&by_id, &[same]), json!({"VolumesFrom": ["0123"]}));
 }

@@ -102,12 +102,11 @@ fn only_what_the_user_configured_of_an_endpoint() {
         "IPAMConfig": {"IPv4Address": "10.71.0.50", "IPv6Address": "fd00:71::5", "LinkLocalIPs": ["169.254.1.1"]}, "Links": ["db:dd"],
         "DriverOpts": {"a": "b"}, "Aliases": ["al"],
     });
+    assert_eq!(planned(&container, 44).at_create["n1"], expected, "still below 1.45");
     assert_eq!(planned(&container, 41).at_create["n1"], expected, "R19 R26 R28 R36 R37, the hostname is the engine's alias below 1.45");
     expected["Aliases"] = json!(["al", "web"]);
     assert_eq!(planned(&container, 45).at_create["n1"], expected, "an alias like the hostname is the user's since 1.45");
-    assert_eq!(planned(&container, 44).at_create["n1"]["Aliases"], json!(["al"]), "below 1.45");
-    let priority = |minor| planned(&container, minor).at_create["n1"]["GwPriority"].clone();
-    assert_eq!((priority(47), priority(48)), (Value::Null, json!(7)));
+    assert_eq!(planned(&container, 47).at_create["n1"], expected, "no priority below 1.48");
     expected["GwPriority"] = json!(7);
     assert_eq!(planned(&container, 48).at_create["n1"], expected, "R37 the priority since 1.48");
 }
@@ -204,6 +203,10 @@ fn settings_of_the_first_interface_go_to_the_network_of_the_mode_since_1_48() {
     assert_eq!(planned_since.at_create["n1"]["DriverOpts"], json!({"a": "b", (sysctls::OPTION): "net.ipv4.conf.IFNAME.log_martians=1"}));
     assert_eq!(planned_since.at_create["n2"]["DriverOpts"], json!(null));
     assert_eq!(planned(&container, 47).at_create["n1"]["DriverOpts"], json!({"a": "b"}));
+    let mut said = container.clone();
+    said["NetworkSettings"]["Networks"]["n1"]["DriverOpts"] = json!({(sysctls::OPTION): "net.ipv4.conf.IFNAME.log_martians=0"});
+    let order = "net.ipv4.conf.IFNAME.log_martians=1,net.ipv4.conf.IFNAME.log_martians=0";
+    assert_eq!(planned(&said, 48).at_create["n1"]["DriverOpts"][sysctls::OPTION], order, "what is said of the endpoint wins");
     let mut host_config = container["HostConfig"].as_object().cloned().unwrap();
     sysctls::remove_moved(&mut host_config);
     assert_eq!(host_config["Sysctls"], json!({"net.core.somaxconn": "99"}));

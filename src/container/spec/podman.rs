@@ -6,17 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::value::{entries, list, text, texts};
 
-/// Signals as Podman shows them, by number.
-const SIGNALS: [(&str, &str); 8] = [
-    ("1", "SIGHUP"),
-    ("2", "SIGINT"),
-    ("3", "SIGQUIT"),
-    ("9", "SIGKILL"),
-    ("10", "SIGUSR1"),
-    ("12", "SIGUSR2"),
-    ("15", "SIGTERM"),
-    ("28", "SIGWINCH"),
+/// Signals by their number less one: Podman shows the number.
+const SIGNALS: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD",
+    "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
+/// The number of the first signal for programs of their own, `RTMIN`.
+const FIRST_REAL_TIME: usize = 34;
 
 /// Annotations that Podman derives by itself.
 const DERIVED_ANNOTATIONS: [&str; 3] = ["io.podman.", "io.container.manager", "org.systemd.property."];
@@ -47,13 +43,13 @@ fn normalise_config(config: &mut Map<String, Value>, container: &Value, image: &
         // It shows them in another order each time [measured on 5.8].
         environment.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
     }
-    if let Some((_, name)) = SIGNALS.iter().find(|(number, _)| config.get("StopSignal").is_some_and(|shown| shown == number)) {
+    if let Some(number) = config.get("StopSignal").and_then(Value::as_str).and_then(signal_number) {
         let of_image = text(image, "StopSignal");
-        let signal = match of_image {
-            "" if *name == "SIGTERM" => "",
-            // The image may have left out SIG.
-            _ if name.trim_start_matches("SIG") == of_image => of_image,
-            _ => name,
+        let signal = match SIGNALS.get(number.wrapping_sub(1)) {
+            _ if signal_number(of_image) == Some(number) => of_image.to_owned(),
+            Some(&"TERM") if of_image.is_empty() => String::new(),
+            Some(name) => format!("SIG{name}"),
+            None => number.to_string(),
         };
         config.insert("StopSignal".into(), signal.into());
     }
@@ -66,6 +62,17 @@ fn normalise_config(config: &mut Map<String, Value>, container: &Value, image: &
     if config.get("Cmd") == Some(&json!([])) {
         config.insert("Cmd".into(), Value::Null);
     }
+}
+
+/// The number of a signal that is written as one, or as a name with or without SIG.
+fn signal_number(signal: &str) -> Option<usize> {
+    let name = signal.strip_prefix("SIG").unwrap_or(signal);
+    let real_time = || match name.strip_prefix("RTMIN")? {
+        "" => Some(FIRST_REAL_TIME),
+        more => Some(FIRST_REAL_TIME + more.strip_prefix('+')?.parse::<usize>().ok()?),
+    };
+    let by_name = || SIGNALS.iter().position(|known| *known == name).map(|index| index + 1);
+    name.parse().ok().or_else(by_name).or_else(real_time)
 }
 
 /// What Podman puts into the environment by itself.
@@ -135,12 +142,15 @@ pub(super) fn losses(container: &Value) -> Vec<String> {
         losses.push("that its healthcheck is the image's, and not its own".into());
     }
     let networks: Vec<&str> = entries(&container["NetworkSettings"], "Networks").map(|(name, _)| name.as_str()).collect();
-    let own: Vec<&str> = networks.iter().filter(|name| !matches!(**name, "podman" | "bridge" | "host" | "none")).copied().collect();
+    let addressed: Vec<&str> = networks.iter().filter(|name| !matches!(**name, "host" | "none")).copied().collect();
     if !networks.is_empty() {
         losses.push("a configured MAC address".into());
     }
-    if !own.is_empty() {
-        losses.push(format!("a static address on {}", own.join(", ")));
+    if !addressed.is_empty() {
+        losses.push(format!("a static address on {}", addressed.join(", ")));
+    }
+    if texts(&container["Config"], "Env").any(|entry| entry.starts_with("HOME=")) {
+        losses.push("a variable HOME of its own".into());
     }
     if entries(&container["HostConfig"], "PortBindings").any(|(_, hosts)| hosts.is_array()) {
         losses.push("that a host port was random, and not the one it has now".into());

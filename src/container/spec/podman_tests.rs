@@ -50,6 +50,10 @@ fn a_stop_signal_is_told_by_its_number() {
     assert_eq!(signal("15", json!("SIGUSR1")), "SIGTERM");
     assert_eq!(signal("12", json!("USR2")), "USR2");
     assert_eq!(signal("37", json!(null)), "37");
+    assert_eq!(signal("37", json!("SIGRTMIN+3")), "SIGRTMIN+3");
+    assert_eq!(signal("3", json!("3")), "3");
+    assert_eq!(signal("1", json!(null)), "SIGHUP");
+    assert_eq!(signal("SIGUSR2", json!(null)), "SIGUSR2");
 }
 
 #[test]
@@ -61,7 +65,10 @@ fn no_network_is_the_network_none() {
 #[test]
 fn the_losses_name_what_this_container_could_lose() {
     let plain = losses(&json!({"NetworkSettings": {"Networks": {"podman": {}}}}));
-    assert_eq!(plain, ["a domain name", "that it was created from an image id, and not from the name", "a configured MAC address"]);
+    let always = ["a domain name", "that it was created from an image id, and not from the name"];
+    assert_eq!(plain, [&always[..], &["a configured MAC address", "a static address on podman"]].concat());
+    let home = losses(&json!({"Config": {"Env": ["HOME=/data"]}}));
+    assert_eq!(home, [&always[..], &["a variable HOME of its own"]].concat());
     let checked = losses(&json!({"Config": {"Healthcheck": {"Test": ["CMD", "true"]}}, "NetworkSettings": {"Networks": {}}}));
     assert!(checked.iter().any(|loss| loss.contains("healthcheck")), "{checked:?}");
     let own = losses(&json!({

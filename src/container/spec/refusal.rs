@@ -108,13 +108,15 @@ fn without_provider(subject: &Subject, _: Allowed) -> Option<Error> {
 
 fn with_dependents(subject: &Subject, allowed: Allowed) -> Option<Error> {
     let dependents = dependents(subject.container, &subject.around.containers);
-    let told: Vec<String> = dependents.iter().map(ToString::to_string).collect();
     let linked: Vec<&str> = dependents.iter().filter(|dependent| dependent.is_linked()).map(|dependent| dependent.name.as_str()).collect();
     if !linked.is_empty() {
-        let all = if linked.len() < told.len() { format!("; of all that hold it: {}", told.join(", ")) } else { String::new() };
-        let why = format!("{} links to it (--link) and would break for good: put them on a common network first{all}", linked.join(", "));
+        let others: Vec<String> =
+            dependents.iter().filter(|dependent| !dependent.is_linked()).map(|dependent| format!("; {dependent}")).collect();
+        let (linked, others) = (linked.join(", "), others.concat());
+        let why = format!("{linked} links to it (--link) and would break for good: put them on a common network first{others}");
         return Some(says(subject, Code::Conflict, &why));
     }
+    let told: Vec<String> = dependents.iter().map(ToString::to_string).collect();
     let why = format!("{} (recreate_dependents: recreate them too)", told.join(", "));
     (!told.is_empty() && !allowed.dependents).then(|| says(subject, Code::Conflict, &why))
 }

@@ -63,7 +63,14 @@ fn what_an_option_allows() {
     let allowed = Allowed { dependents: true, ..Allowed::default() };
     check("R44", &container(&json!({})), std::slice::from_ref(&dependent), allowed, (Code::Conflict, "recreate_dependents"), None);
     let linked = json!({"Id": "fe", "Name": "/l", "HostConfig": {"Links": ["/x:/l/alias"]}});
-    check("R44 a link", &container(&json!({})), &[dependent, linked], allowed, (Code::Conflict, "l links to it"), Some(Code::Conflict));
+    check(
+        "R44 a link",
+        &container(&json!({})),
+        &[dependent, linked],
+        allowed,
+        (Code::Conflict, "common network first; d uses its processes"),
+        Some(Code::Conflict),
+    );
 }
 
 #[test]

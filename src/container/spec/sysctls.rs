@@ -39,7 +39,7 @@ pub(super) fn move_to_endpoint(settings: &mut Map<String, Value>, container: &Va
     }
     let mut options = owned_entries(settings, "DriverOpts");
     let before = text(&Value::Object(options.clone()), OPTION).to_owned();
-    // Those of the endpoint go before, as the engine has it when it moves them: the last one counts.
+    // The last one counts, and what is said of the endpoint goes first in rank.
     let all: Vec<String> = moved.into_iter().chain(before.split(',').filter(|setting| !setting.is_empty()).map(str::to_owned)).collect();
     options.insert(OPTION.into(), all.join(",").into());
     settings.insert("DriverOpts".into(), Value::Object(options));

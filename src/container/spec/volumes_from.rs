@@ -16,7 +16,8 @@ pub(super) fn rewrite(host_config: &mut Map<String, Value>, container: &Value, c
     if let Some(Value::Array(entries)) = host_config.get_mut("VolumesFrom") {
         entries.retain(|entry| {
             let entry = entry.as_str().unwrap_or_default();
-            let gives = named(containers, source(entry)).and_then(|source| gives_the_same(source, is_read_only(entry), container, &own));
+            let writes = !entry.split_once(':').is_some_and(|(_, mode)| mode.split(',').any(|word| word == "ro"));
+            let gives = named(containers, source(entry)).and_then(|source| gives_the_same(source, writes, container, &own));
             gives.is_some_and(|destinations| {
                 filled.extend(destinations);
                 true
@@ -31,10 +32,6 @@ pub(super) fn source(entry: &str) -> &str {
     entry.split(':').next().unwrap_or_default()
 }
 
-fn is_read_only(entry: &str) -> bool {
-    entry.split_once(':').is_some_and(|(_, mode)| mode.split(',').any(|option| option == "ro"))
-}
-
 /// The container of a name, an id or the beginning of one.
 pub(super) fn named<'a>(containers: &'a [Value], name: &str) -> Option<&'a Value> {
     let name = name.trim_start_matches('/');
@@ -43,7 +40,7 @@ pub(super) fn named<'a>(containers: &'a [Value], name: &str) -> Option<&'a Value
 }
 
 /// The destinations that a source fills, when each shows the same mount in the container.
-fn gives_the_same(source: &Value, read_only: bool, container: &Value, own: &HashSet<String>) -> Option<HashSet<String>> {
+fn gives_the_same(source: &Value, writes: bool, container: &Value, own: &HashSet<String>) -> Option<HashSet<String>> {
     let mut destinations = HashSet::new();
     for given in list(source, "Mounts") {
         let destination = clean_path(text(given, "Destination"));
@@ -52,10 +49,8 @@ fn gives_the_same(source: &Value, read_only: bool, container: &Value, own: &Hash
             continue;
         }
         let has = list(container, "Mounts").iter().find(|mount| clean_path(text(mount, "Destination")) == destination)?;
-        if ["Type", "Name", "Source"].iter().any(|key| text(has, key) != text(given, key)) {
-            return None;
-        }
-        if (has["RW"] == true) != (given["RW"] == true && !read_only) {
+        let differs = ["Type", "Name", "Source", "Propagation"].iter().any(|key| text(has, key) != text(given, key));
+        if differs || (has["RW"] == true) != (given["RW"] == true && writes) {
             return None;
         }
         destinations.insert(destination);
