@@ -174,12 +174,28 @@ impl<'a> Lease<'a> {
             tokio::select! {
                 biased;
                 result = &mut work => return result,
-                () = tokio::time::sleep_until(due.into()) => match self.renew().await {
-                    Ok(()) => failed = None,
-                    Err(error) if self.lost => return Err(error),
-                    // The engine is away: the next change renews first, and fails if it cannot.
-                    Err(_) => failed = Some(Instant::now()),
-                },
+                () = tokio::time::sleep_until(due.into()) => {}
+            }
+            // The work goes on meanwhile: the renewal may wait for a connection that it is about to make.
+            let mut result = None;
+            let renewed = {
+                let renewal = self.renew();
+                tokio::pin!(renewal);
+                loop {
+                    tokio::select! {
+                        done = &mut work, if result.is_none() => result = Some(done),
+                        renewed = &mut renewal => break renewed,
+                    }
+                }
+            };
+            match renewed {
+                Ok(()) => failed = None,
+                Err(error) if self.lost => return Err(error),
+                // The engine is away: the next change renews first, and fails if it cannot.
+                Err(_) => failed = Some(Instant::now()),
+            }
+            if let Some(result) = result {
+                return result;
             }
         }
     }
