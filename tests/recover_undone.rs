@@ -7,7 +7,7 @@ mod recreation;
 use std::time::Duration;
 
 use recreation::child::{Work, ended};
-use recreation::{Case, LIMIT, Scenario, Side, assert_auto_removed, auto_removed, in_parallel, kill_at, recover};
+use recreation::{Case, LIMIT, Run, Scenario, Side, assert_auto_removed, auto_removed, in_parallel, kill_at, recover};
 use refit::Code;
 use refit::container::RecoveryAction;
 use refit_lab::{Image, Proxy, When};
@@ -29,7 +29,13 @@ fn recreation(case: &Case) -> Work {
 fn every_kill(name: &'static str, new: fn() -> Image) {
     let prepare = || auto_removed_before(name, &new());
     let work = |(case, _): &AutoRemoved| recreation(case);
-    recreation::every_kill(name, prepare, |one| (&one.0, work(one)), |(case, before), when| assert_auto_removed(case, before, when));
+    recreation::every_kill(
+        name,
+        Run::RollsBackToSpare,
+        prepare,
+        |one| (&one.0, work(one)),
+        |(case, before), when| assert_auto_removed(case, before, when),
+    );
 }
 
 #[test]
@@ -50,7 +56,13 @@ fn a_recovery_of_an_auto_removed_container_is_killed_anywhere() {
         one
     };
     let work = |one: &AutoRemoved| Work::recover(&one.0.name);
-    recreation::every_kill("rmtwice", prepare, |one| (&one.0, work(one)), |(case, before), when| assert_auto_removed(case, before, when));
+    recreation::every_kill(
+        "rmtwice",
+        Run::Recovers,
+        prepare,
+        |one| (&one.0, work(one)),
+        |(case, before), when| assert_auto_removed(case, before, when),
+    );
 }
 
 /// A container that takes its time to stop, and stops.
