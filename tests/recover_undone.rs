@@ -31,7 +31,7 @@ fn every_kill(name: &'static str, new: fn() -> Image) {
     let work = |(case, _): &AutoRemoved| recreation(case);
     recreation::every_kill(
         name,
-        Run::RollsBack,
+        Run::RollsBackToSpare,
         prepare,
         |one| (&one.0, work(one)),
         |(case, before), when| assert_auto_removed(case, before, when),

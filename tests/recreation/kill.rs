@@ -69,13 +69,15 @@ pub enum Run {
     Replaces,
     /// The new container fails.
     RollsBack,
+    /// Likewise, and the spare of an `--rm` container goes on: which of its ends a recovery takes is open.
+    RollsBackToSpare,
     /// A recovery.
     Recovers,
 }
 
 impl Run {
     fn code(self) -> Option<Code> {
-        (self == Self::RollsBack).then_some(Code::RolledBack)
+        matches!(self, Self::RollsBack | Self::RollsBackToSpare).then_some(Code::RolledBack)
     }
 
     /// What a recovery must have found and done where so much of a run was carried out. Between the stop and the start either is right.
@@ -83,7 +85,7 @@ impl Run {
         let when = format!("{when}, {done:?}, {recovery:?}");
         let actions: Vec<RecoveryAction> = recovery.found.iter().map(|found| found.action).collect();
         assert!(recovery.found.iter().all(|found| found.error.is_none()), "{when}");
-        if self == Self::Recovers {
+        if matches!(self, Self::Recovers | Self::RollsBackToSpare) {
             return;
         }
         // The last change is a removal, or where the engine removes by itself a rename.
