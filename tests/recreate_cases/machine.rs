@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::case::{LOOP, Moving, assert_has, options, plain};
-use refit_lab::Image;
+use refit_lab::{Image, Lab, not_here};
 
 /// Each field of the body is there afterwards.
 fn stays(what: &str, body: Value, runs: bool) -> Value {
@@ -43,6 +43,16 @@ fn r45_limits_that_were_updated() {
         &after,
         json!({"HostConfig": {"CpuQuota": 50000, "Memory": 83_886_080, "MemorySwap": 104_857_600, "RestartPolicy": policy}}),
     );
+}
+
+/// The update stores no limit as 0, a create stores none at all.
+#[test]
+fn r45_a_limit_of_processes_that_was_taken_away() {
+    let moving = Moving::plain("r45-pids");
+    moving.run(json!({"HostConfig": {"PidsLimit": 100}}));
+    moving.engine().post(&format!("/containers/{}/update", moving.name()), &json!({"PidsLimit": -1}));
+    let after = moving.recreate();
+    assert!(after["HostConfig"]["PidsLimit"].as_i64().is_none_or(|limit| limit <= 0), "{}", after["HostConfig"]["PidsLimit"]);
 }
 
 #[test]
@@ -92,7 +102,18 @@ fn r48_terminal_logs_names_and_devices() {
 }
 
 #[test]
+fn r48_annotations() {
+    if Moving::plain("r48-api").api() < (1, 43) || Lab::get().engine.is_podman() {
+        return not_here("annotations are of Docker's API 1.43 and later");
+    }
+    stays("r48-annotations", json!({"HostConfig": {"Annotations": {"k": "v", "org.example.empty": ""}}}), true);
+}
+
+#[test]
 fn r49_a_crash_loop_is_ended_by_a_good_image() {
+    if Lab::get().engine.is_podman() {
+        return not_here("Podman has no state `restarting`");
+    }
     let moving = Moving::new("r49", Image::new().cmd(["sh", "-c", "exit 3"]), plain("2"));
     moving.run(json!({"HostConfig": {"RestartPolicy": {"Name": "always"}}}));
     moving.engine().wait_status(moving.name(), "restarting", crate::recreation::LIMIT);
