@@ -43,10 +43,19 @@ fn made(case: &Case) -> String {
 fn a_running_container_gets_the_new_image_and_keeps_the_rest() {
     let case = Case::new("plain");
     let before = case.run_full("always");
-    let new = case.moves_to(&Image::new().version("2"));
+    assert_eq!(case.lab.engine.exec(&case.name, &["sh", "-c", "echo lost > /of-its-own"]).code, 0);
+    let new = case.moves_to(&Image::new().version("2").env("NEW", "2"));
     let report = recreate(&case, quick()).unwrap();
     let after = case.inspect(&case.name);
     assert_eq!(report.result, RecreationResult::Recreated, "{report:?}");
+    assert_eq!(report.writable_layer_changes, Some(1));
+    let environment = report.changes.iter().find(|change| change.field == "Config.Env").expect("the new image's variable");
+    assert_eq!(environment.because, "the new image's default, where the container does not set it");
+    assert!(environment.after.as_array().unwrap().contains(&json!("NEW=2")), "{environment:?}");
+    for change in &report.changes {
+        let in_form_alone = change.because == "the engine shows it in another form" || change.because == "the mount is not the same";
+        assert!(!change.because.is_empty() && !in_form_alone, "{change:?}");
+    }
     assert_eq!(report.new_id.as_deref(), after["Id"].as_str());
     assert_eq!(after["Image"].as_str(), report.new_image_id.as_deref());
     assert_eq!(case.lab.engine.image(&new.reference).unwrap()["Id"], after["Image"]);
