@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use serde_json::Map;
 
 use super::*;
 
@@ -156,6 +155,35 @@ fn a_client_in_the_foreground_is_warned_of_unless_it_is_compose() {
     assert!(warnings(&container).is_empty());
 }
 
+/// Any word, and those that are read.
+fn any_key() -> impl Strategy<Value = String> {
+    let read = [
+        "Id",
+        "Name",
+        "Image",
+        "State",
+        "Config",
+        "HostConfig",
+        "NetworkSettings",
+        "Networks",
+        "Mounts",
+        "Env",
+        "Labels",
+        "Healthcheck",
+        "Binds",
+        "PortBindings",
+        "NetworkMode",
+        "IPAMConfig",
+        "Aliases",
+        "Links",
+        "VolumesFrom",
+        "LogConfig",
+        "Sysctls",
+        "DriverOpts",
+    ];
+    prop_oneof!["[A-Za-z/:]{0,8}".boxed(), prop::sample::select(read.map(str::to_owned).to_vec()).boxed()]
+}
+
 /// Any JSON.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -167,7 +195,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec(("[A-Za-z/:]{0,8}", inner), 0..4).prop_map(|entries| Value::Object(entries.into_iter().collect())),
+            prop::collection::vec((any_key(), inner), 0..4).prop_map(|entries| Value::Object(entries.into_iter().collect())),
         ]
     })
 }
@@ -183,28 +211,59 @@ fn pointers(value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Everything that reads documents, for its panics alone.
-fn read_everything(seen: &Seen, container: &Value, image: &Value) {
+/// An answer, or an error that says something.
+fn answered<T>(result: crate::Result<T>) -> Option<T> {
+    result
+        .map_err(|error| {
+            assert!(matches!(error.code(), Code::Engine | Code::Conflict | Code::Unsupported) && !error.message().is_empty(), "{error:?}")
+        })
+        .ok()
+}
+
+/// Everything that reads documents, for its panics and its errors.
+fn read_everything(seen: &Seen, container: &Value, image: &Value, engines: &[(u32, bool)]) {
     let around = Surroundings { containers: vec![container.clone(), seen.inspects["container"].clone()], networks: vec![image.clone()] };
-    for minor in [41, 44, 48, 52] {
-        for podman in [false, true] {
-            let facts = EngineFacts { podman, api_version: (1, minor), ..seen.facts.clone() };
-            let subject = Subject { container, old_image: image, new_image: Some(image), facts: &facts, around: &around };
-            let _ = subject.refuse(Allowed::default());
-            let _ = subject.spec_from_old_image();
-            let _ = subject.overlay_connects(container);
-            let _ = verify(&subject, &seen.inspects["created"]);
-            let _ = verify(&seen.old(), container);
-            let _ = changes(container, &seen.inspects["created"], image, image, &facts);
-            if let Ok(spec) = subject.spec() {
-                assert!(spec.body.is_object());
-            }
+    for (minor, podman) in engines {
+        let facts = EngineFacts { podman: *podman, api_version: (1, *minor), ..seen.facts.clone() };
+        let subject = Subject { container, old_image: image, new_image: Some(image), facts: &facts, around: &around };
+        answered(subject.refuse(Allowed::default()));
+        answered(subject.spec_from_old_image());
+        let _ = subject.overlay_connects(container);
+        for differences in [verify(&subject, &seen.inspects["created"]), verify(&seen.old(), container)] {
+            assert!(differences.err().is_none_or(|differences| !differences.is_empty()));
+        }
+        assert!(changes(container, &seen.inspects["created"], image, image, &facts).iter().all(|change| !change.because.is_empty()));
+        if let Some(spec) = answered(subject.spec()) {
+            assert!(spec.body.is_object());
         }
     }
     let _ = plan_warnings(image, &seen.inspects["new_image"], std::slice::from_ref(container));
     let _ = image_changes(image, &seen.inspects["new_image"]);
     let _ = dependents(container, &around.containers);
     let _ = follow(container, "0123456789ab", "fedcba987654");
+}
+
+const ALL_ENGINES: [(u32, bool); 8] = [(41, false), (44, false), (48, false), (52, false), (41, true), (44, true), (48, true), (52, true)];
+
+/// Each value of a real inspect, replaced by one of each kind; the engines take turns.
+#[test]
+fn a_value_of_another_kind_anywhere_gives_an_answer_or_an_error() {
+    let kinds = [json!(null), json!([]), json!({}), json!(""), json!(0), json!(-1), json!(true), json!("x")];
+    let replaced = &|engine: &str, part: &str| {
+        let seen = Seen::on(engine);
+        let mut all = Vec::new();
+        pointers(&seen.inspects[part], "", &mut all);
+        for (turn, pointer) in all.iter().enumerate() {
+            for (kind, value) in kinds.iter().enumerate() {
+                let (mut container, mut image) = (seen.inspects["container"].clone(), seen.inspects["old_image"].clone());
+                let broken = if part == "container" { &mut container } else { &mut image };
+                *broken.pointer_mut(pointer).unwrap() = value.clone();
+                read_everything(&seen, &container, &image, &[ALL_ENGINES[(turn + kind) % ALL_ENGINES.len()]]);
+            }
+        }
+    };
+    let parts = ENGINES.iter().flat_map(|engine| [(engine, "container"), (engine, "old_image")]);
+    std::thread::scope(|scope| parts.for_each(|(engine, part)| drop(scope.spawn(move || replaced(engine, part)))));
 }
 
 /// Failures are told and not kept in the source tree.
@@ -219,7 +278,7 @@ proptest! {
 
     #[test]
     fn any_json_gives_an_answer_or_an_error(container in any_json(), image in any_json()) {
-        read_everything(&DOCKER, &container, &image);
+        read_everything(&DOCKER, &container, &image, &ALL_ENGINES);
     }
 
     /// Real inspects with one value in them replaced: deeper than arbitrary JSON comes.
@@ -232,139 +291,9 @@ proptest! {
         pointers(broken, "", &mut all);
         let pointer: &String = seed.get(&all);
         *broken.pointer_mut(pointer).unwrap() = value;
-        read_everything(seen, &container, &image);
+        read_everything(seen, &container, &image, &ALL_ENGINES);
     }
 }
 
-/// What an engine shows of a container that was made by this request from this image.
-fn shown(body: &Value, image: &Value, minor: u32) -> Value {
-    let mut config = body.as_object().unwrap().clone();
-    let host_config = config.shift_remove("HostConfig").unwrap();
-    let networking = config.shift_remove("NetworkingConfig").unwrap_or_default();
-    image_defaults::merge(&mut config, &image["Config"]);
-    let id = "fedcba9876543210fedcba9876543210";
-    if value::text(body, "Hostname").is_empty() {
-        config.insert("Hostname".into(), id[..12].into());
-    }
-    let mut mounts: Vec<Value> = value::list(&host_config, "Mounts")
-        .iter()
-        .map(|mount| json!({"Type": mount["Type"], "Name": mount["Source"], "Destination": mount["Target"], "RW": mount["ReadOnly"] != true}))
-        .collect();
-    mounts.extend(value::texts(&host_config, "Binds").map(|bind| {
-        let (name, destination) = bind.split_once(':').unwrap();
-        json!({"Type": "volume", "Name": name, "Destination": destination, "RW": true})
-    }));
-    let networks: Map<String, Value> = value::entries(&networking, "EndpointsConfig")
-        .map(|(name, endpoint)| {
-            let mut endpoint = endpoint.clone();
-            endpoint["NetworkID"] = json!("00ff");
-            endpoint["IPAddress"] = json!("10.9.9.9");
-            if minor < 45 {
-                let mut aliases = value::list(&endpoint, "Aliases").to_vec();
-                aliases.push(id[..12].into());
-                endpoint["Aliases"] = Value::Array(aliases);
-            }
-            (name.clone(), endpoint)
-        })
-        .collect();
-    json!({
-        "Id": id, "Name": "/x", "Image": image["Id"], "Config": config, "HostConfig": host_config, "Mounts": mounts,
-        "NetworkSettings": {"Networks": networks},
-    })
-}
-
-/// A container as a user could have made it.
-fn any_container() -> impl Strategy<Value = Value> {
-    let pick = |values: Vec<Value>| prop::sample::select(values);
-    let settings = (
-        prop::sample::subsequence(vec!["A=1", "A=9", "B", "C=", "MINE=1", "COMMON=same"], 0..=6),
-        pick(vec![json!(null), json!([]), json!(["/bin/sh", "-c"]), json!(["/mine"])]),
-        pick(vec![json!(["loop"]), json!(["mine"])]),
-        pick(vec![json!(""), json!("1000"), json!("7:8")]),
-        pick(vec![json!("/w1"), json!("/zz")]),
-        pick(vec![
-            json!(null),
-            json!({"Test": ["CMD", "t"], "Retries": 1}),
-            json!({"Test": ["NONE"]}),
-            json!({"Test": ["CMD", "t"], "Retries": 9}),
-        ]),
-        pick(vec![json!("0123456789ab"), json!("web")]),
-        pick(vec![json!(null), json!("02:00:00:00:00:29")]),
-    );
-    let places = (
-        pick(vec![json!(null), json!({}), json!({"80/tcp": [{"HostPort": "8080"}]}), json!({"99/udp": []})]),
-        prop::sample::subsequence(vec!["n1", "n2", "bridge"], 0..=3),
-        pick(vec![json!("n1"), json!("bridge"), json!("default"), json!("none"), json!("host")]),
-        pick(vec![json!(null), json!({"IPv4Address": "10.71.0.9"})]),
-        pick(vec![json!(null), json!(["named:/n"])]),
-        any::<bool>(),
-    );
-    (settings, places).prop_map(|((env, entrypoint, command, user, folder, healthcheck, hostname, mac), (ports, networks, mode, ipam, binds, anonymous))| {
-        let endpoint = json!({"IPAMConfig": ipam, "Aliases": ["al", "0123456789ab"], "IPAddress": "10.71.0.9", "NetworkID": "00ff"});
-        let networks: Map<String, Value> = match mode.as_str() {
-            Some(alone @ ("none" | "host")) => Map::from_iter([(alone.to_owned(), json!({}))]),
-            _ => networks.into_iter().map(|name| (name.to_owned(), endpoint.clone())).collect(),
-        };
-        let mut mounts: Vec<Value> = value::texts(&json!({"Binds": binds}), "Binds").map(|_| json!({"Type": "volume", "Name": "named", "Destination": "/n", "RW": true})).collect();
-        if anonymous {
-            mounts.push(json!({"Type": "volume", "Name": "0a0a", "Destination": "/anon", "RW": true}));
-        }
-        json!({
-            "Id": "0123456789abcdef", "Name": "/x", "Image": "sha256:1",
-            "Config": {
-                "Image": "app:t", "Env": env, "Entrypoint": entrypoint, "Cmd": command, "User": user, "WorkingDir": folder, "Healthcheck": healthcheck,
-                "Hostname": hostname, "MacAddress": mac, "Labels": {"l": "one"}, "StopSignal": "SIGUSR1",
-                "ExposedPorts": {"80/tcp": {}}, "Volumes": {"/anon": {}},
-            },
-            "HostConfig": {"NetworkMode": mode, "PortBindings": ports, "Binds": binds, "Mounts": null},
-            "Mounts": mounts,
-            "NetworkSettings": {"Networks": networks},
-        })
-    })
-}
-
-proptest! {
-    #![proptest_config(without_files(256))]
-
-    #[test]
-    fn mapping_a_mapping_changes_nothing(container in any_container(), minor in prop::sample::select(vec![41_u32, 44, 45, 48])) {
-        let old_image = json!({"Id": "sha256:1", "Config": {
-            "Env": ["A=1", "COMMON=same"], "Entrypoint": ["/bin/sh", "-c"], "Cmd": ["loop"], "User": "1000", "WorkingDir": "/w1/",
-            "Healthcheck": {"Test": ["CMD", "t"], "Retries": 1}, "Labels": {"l": "one"}, "StopSignal": "SIGUSR1", "ExposedPorts": {"80/tcp": {}},
-        }});
-        let new_image = json!({"Id": "sha256:2", "Config": {
-            "Env": ["A=2", "COMMON=same", "D=new"], "Entrypoint": ["/bin/sh", "-c"], "Cmd": ["loop2"], "User": "1001", "WorkingDir": "/w2",
-            "Healthcheck": {"Test": ["CMD", "t2"], "Retries": 4}, "Labels": {"l": "two"}, "StopSignal": "SIGUSR2", "ExposedPorts": {"90/tcp": {}},
-        }});
-        let facts = EngineFacts { api_version: (1, minor), ..EngineFacts::default() };
-        let around = Surroundings::default();
-        let mut container = container;
-        if minor >= 44 && !networks::endpoints(&container).iter().any(|endpoint| endpoint.is_mode) {
-            // It would be that of a network that is not there.
-            container["Config"]["MacAddress"] = Value::Null;
-        }
-        let old = Subject { container: &container, old_image: &old_image, new_image: Some(&new_image), facts: &facts, around: &around };
-        let first = old.spec().unwrap();
-        let mut replacement = shown(&first.body, &new_image, minor);
-        if minor >= 44 {
-            // Shown at the top, said of the endpoint.
-            replacement["Config"]["MacAddress"] = container["Config"]["MacAddress"].clone();
-        }
-        // Networks that come by connect are shown like those of the create.
-        for connect in &first.connects {
-            let mut endpoint = connect.endpoint.clone();
-            endpoint["IPAddress"] = json!("10.9.9.9");
-            replacement["NetworkSettings"]["Networks"][&connect.network] = endpoint;
-        }
-        if let Some(alone @ ("none" | "host")) = container["HostConfig"]["NetworkMode"].as_str() {
-            replacement["NetworkSettings"]["Networks"][alone] = json!({});
-        }
-        let again = Subject { container: &replacement, old_image: &new_image, new_image: Some(&new_image), facts: &facts, around: &around };
-        let second = again.spec().unwrap();
-        prop_assert_eq!(&second.body, &first.body);
-        prop_assert_eq!(&second.disconnects, &first.disconnects);
-        prop_assert_eq!(second.connects.len(), first.connects.len());
-        let verified = verify(&old, &replacement);
-        prop_assert!(verified.is_ok(), "{:?}", verified);
-    }
-}
+#[path = "spec_again_tests.rs"]
+mod again;
