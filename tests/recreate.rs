@@ -9,19 +9,53 @@ use std::time::{Duration, Instant};
 use recreation::{
     Case, LIMIT, connect, failed, quick, recreate, recreate_cancelled_after, recreate_cancelled_in, recreate_named, runtime, slow,
 };
-use refit::container::RecreationResult;
-use refit::{Code, Failure};
-use refit_lab::{Image, Lab, not_here};
+use refit::container::{RecreateOptions, Recreation, RecreationResult};
+use refit::{Cancel, Code, Failure, Outcome};
+use refit_lab::{Canned, Fault, Image, Lab, Proxy, When, not_here};
 use serde_json::{Value, json};
+
+/// Recreates through a proxy while something else is done; a request may be held for as long as the test likes.
+fn recreate_held(
+    proxy: &Proxy,
+    case: &Case,
+    options: RecreateOptions,
+    limit: Option<Duration>,
+    meanwhile: impl FnOnce(&Cancel),
+) -> Outcome<Recreation> {
+    let (runtime, cancel) = (runtime(), Cancel::new());
+    let refit = runtime.block_on(connect(&proxy.host));
+    let mut operation = refit.recreate_container(case.name.clone(), options).cancel(&cancel);
+    if let Some(limit) = limit {
+        operation = operation.timeout(limit);
+    }
+    let work = runtime.spawn(async move { operation.await });
+    meanwhile(&cancel);
+    runtime.block_on(work).unwrap()
+}
+
+/// The container that a run has made beside the old one.
+fn made(case: &Case) -> String {
+    let made = case.containers().into_iter().map(|(name, _)| name).find(|name| name.contains(".refit-new-"));
+    case.inspect(&made.expect("a new container"))["Id"].as_str().unwrap().to_owned()
+}
 
 #[test]
 fn a_running_container_gets_the_new_image_and_keeps_the_rest() {
     let case = Case::new("plain");
     let before = case.run_full("always");
-    let new = case.moves_to(&Image::new().version("2"));
+    assert_eq!(case.lab.engine.exec(&case.name, &["sh", "-c", "echo lost > /of-its-own"]).code, 0);
+    let new = case.moves_to(&Image::new().version("2").env("NEW", "2"));
     let report = recreate(&case, quick()).unwrap();
     let after = case.inspect(&case.name);
     assert_eq!(report.result, RecreationResult::Recreated, "{report:?}");
+    assert_eq!(report.writable_layer_changes, Some(1));
+    let environment = report.changes.iter().find(|change| change.field == "Config.Env").expect("the new image's variable");
+    assert_eq!(environment.because, "the new image's default, where the container does not set it");
+    assert!(environment.after.as_array().unwrap().contains(&json!("NEW=2")), "{environment:?}");
+    for change in &report.changes {
+        let in_form_alone = change.because == "the engine shows it in another form" || change.because == "the mount is not the same";
+        assert!(!change.because.is_empty() && !in_form_alone, "{change:?}");
+    }
     assert_eq!(report.new_id.as_deref(), after["Id"].as_str());
     assert_eq!(after["Image"].as_str(), report.new_image_id.as_deref());
     assert_eq!(case.lab.engine.image(&new.reference).unwrap()["Id"], after["Image"]);
@@ -118,11 +152,29 @@ fn cancelled_before_the_stop_nothing_has_happened() {
         let case = Case::new("early");
         let before = case.run_full("always");
         case.moves_to(&Image::new());
-        let Failure { error, report } = *recreate_cancelled_in(&case, quick(), phase).unwrap_err();
+        let proxy = Proxy::engine(case.lab);
+        let created = proxy.hold_answer(When::first("POST /containers/create"));
+        let looked = proxy.hold(When::first(&format!("GET /containers/{}/json", case.name)));
+        let outcome = recreate_held(&proxy, &case, quick(), None, |cancel| {
+            let mut held = looked.wait(LIMIT);
+            if phase != "checking" {
+                held.release();
+                held = created.wait(LIMIT);
+            }
+            if phase == "verifying" {
+                let verified = proxy.hold(When::first(&format!("GET /containers/{}/json", made(&case))));
+                held.release();
+                held = verified.wait(LIMIT);
+            }
+            cancel.fire();
+            held.release();
+        });
+        let Failure { error, report } = *outcome.unwrap_err();
         assert_eq!(error.code(), Code::Cancelled, "{phase}: {error}");
         assert!(report.is_none_or(|report| matches!(report.result, RecreationResult::Failed | RecreationResult::Refused)), "{phase}");
         let after = case.inspect(&case.name);
         assert_eq!((&after["Id"], &after["State"]["StartedAt"]), (&before["Id"], &before["State"]["StartedAt"]), "{phase}");
+        assert_eq!(proxy.count("POST */stop"), 0, "{phase}");
         case.assert_alone();
     }
 }
@@ -171,12 +223,100 @@ fn a_stop_under_way_goes_on_after_a_cancel_and_is_then_undone() {
 #[test]
 fn a_time_limit_is_a_cancel() {
     let case = Case::new("limit");
-    case.run_full("no");
+    let before = case.run_full("no");
     case.moves_to(&Image::new());
-    let host = case.lab.engine.host();
-    let outcome = runtime()
-        .block_on(async { connect(&host).await.recreate_container(case.name.clone(), slow()).timeout(Duration::from_secs(5)).await });
+    let proxy = Proxy::engine(case.lab);
+    let stopped = proxy.hold_answer(When::first("POST */stop"));
+    let (begun, limit) = (Instant::now(), Duration::from_secs(10));
+    let outcome = recreate_held(&proxy, &case, quick(), Some(limit), |_| {
+        let held = stopped.wait(LIMIT);
+        std::thread::sleep((limit + Duration::from_millis(200)).saturating_sub(begun.elapsed()));
+        held.release();
+    });
     let (error, report) = failed(outcome);
     assert_eq!((error.code(), report.result), (Code::Timeout, RecreationResult::RolledBack), "{error}");
+    let after = case.inspect(&case.name);
+    assert_eq!((&after["Id"], after["State"]["Status"].as_str()), (&before["Id"], Some("running")));
+    case.assert_alone();
+}
+
+/// What the engine does, or says, otherwise than it was asked is found before anything is stopped.
+#[test]
+fn a_new_container_that_was_made_otherwise_is_removed_and_the_old_one_not_stopped() {
+    let alterations: [(&str, fn(&mut Value)); 4] = [
+        ("Config.Env", |made| made["Config"]["Env"].as_array_mut().unwrap().push("STRAY=1".into())),
+        ("HostConfig.Privileged", |made| made["HostConfig"]["Privileged"] = true.into()),
+        ("Mounts", |made| made["Mounts"] = json!([])),
+        ("Networks", |made| made["NetworkSettings"]["Networks"] = json!({})),
+    ];
+    let case = Case::new("otherwise");
+    let before = case.run_full("always");
+    case.moves_to(&Image::new().version("2"));
+    let fails = |what: &str, alter: &dyn Fn(&Proxy, &str)| {
+        let proxy = Proxy::engine(case.lab);
+        let created = proxy.hold_answer(When::first("POST /containers/create"));
+        let outcome = recreate_held(&proxy, &case, quick(), None, |_| {
+            let held = created.wait(LIMIT);
+            alter(&proxy, &made(&case));
+            held.release();
+        });
+        let (error, report) = failed(outcome);
+        assert_eq!((error.code(), report.result), (Code::Engine, RecreationResult::Failed), "{what}: {error}");
+        assert!(error.message().contains("made otherwise") && error.message().contains(what), "{what}: {error}");
+        let after = case.inspect(&case.name);
+        for part in ["/Id", "/State/StartedAt", "/Config", "/HostConfig"] {
+            assert_eq!(after.pointer(part), before.pointer(part), "{what}: {part}");
+        }
+        assert_eq!((proxy.count("POST */stop"), proxy.count("POST /containers/create")), (0, 1), "{what}");
+        case.assert_alone();
+    };
+    fails("HostConfig.CpuShares", &|_, new| {
+        case.lab.engine.post(&format!("/containers/{new}/update"), &json!({"CpuShares": 512}));
+    });
+    for (what, alter) in alterations {
+        fails(what, &|proxy, new| {
+            let mut told = case.inspect(new);
+            alter(&mut told);
+            proxy.on(When::first(&format!("GET /containers/{new}/json")), Fault::Answer(Canned::json(200, &told)));
+        });
+    }
+    case.assert_files();
+}
+
+#[test]
+fn a_tag_that_moves_before_the_create_is_looked_at_again() {
+    let case = Case::new("moved");
+    let before = case.run_full("always");
+    case.moves_to(&Image::new().version("2"));
+    let proxy = Proxy::engine(case.lab);
+    let create = proxy.hold(When::each("POST /containers/create"));
+    let id = || case.lab.engine.image(case.image()).unwrap()["Id"].clone();
+    let outcome = recreate_held(&proxy, &case, quick(), None, |_| {
+        for version in ["3", "4", "5"] {
+            let held = create.wait(LIMIT);
+            case.moves_to(&Image::new().version(version));
+            held.release();
+        }
+    });
+    let (error, report) = failed(outcome);
+    assert_eq!((error.code(), report.result), (Code::Engine, RecreationResult::Failed), "it moves for ever: {error}");
+    assert!(error.message().contains("Image"), "{error}");
+    let after = case.inspect(&case.name);
+    assert_eq!((&after["Id"], &after["State"]["StartedAt"]), (&before["Id"], &before["State"]["StartedAt"]));
+    assert_eq!((proxy.count("POST /containers/create"), proxy.count("POST */stop")), (3, 0));
+    case.assert_alone();
+
+    proxy.reset();
+    let create = proxy.hold(When::first("POST /containers/create"));
+    let report = recreate_held(&proxy, &case, quick(), None, |_| {
+        let held = create.wait(LIMIT);
+        case.moves_to(&Image::new().version("6"));
+        held.release();
+    });
+    let report = report.unwrap();
+    assert_eq!(report.result, RecreationResult::Recreated);
+    assert_eq!((report.new_image_id.map(Value::from), case.inspect(&case.name)["Image"].clone()), (Some(id()), id()));
+    assert_eq!((proxy.count("POST /containers/create"), proxy.count("POST */stop")), (2, 1));
+    case.assert_files();
     case.assert_alone();
 }

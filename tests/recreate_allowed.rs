@@ -127,11 +127,12 @@ fn what_podman_may_lose_is_refused_or_listed_and_docker_loses_nothing() {
     let case = Case::new("lossy");
     let engine = &case.lab.engine;
     let network = case.scope.network("n");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let body = json!({
         "Image": case.image(), "StopTimeout": 1, "Env": ["MINE=1"], "Labels": {"own": "1"}, "Volumes": {"/anonymous": {}},
         "ExposedPorts": {"80/tcp": {}},
         "HostConfig": {"NetworkMode": network, "Binds": [format!("{}:/v", case.scope.volume("v"))], "RestartPolicy": {"Name": "always"},
-            "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "18099"}]}},
+            "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": port}]}},
     });
     engine.run(&case.name, &body);
     assert_eq!(engine.exec(&case.name, &["sh", "-c", "echo kept > /v/file; echo kept > /anonymous/file"]).code, 0);

@@ -1,5 +1,7 @@
 //! A container of the first version of an image, and its recreation from the second.
 
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use refit::container::{RecreateOptions, Recreation};
@@ -7,6 +9,7 @@ use refit::{Error, Outcome};
 use refit_lab::{Engine, Image, Lab, Layer};
 use serde_json::{Value, json};
 
+use crate::config;
 use crate::equality::assert_equal;
 use crate::recreation::{Case, failed, quick, recreate_named};
 
@@ -198,10 +201,13 @@ impl Moving {
     /// Recreates from whatever the reference names now.
     pub fn recreate_as_it_is(&self, options: RecreateOptions) -> Value {
         let before = self.inspect();
+        let image = |container: &Value| self.engine().image(container["Image"].as_str().unwrap()).unwrap();
+        let old_image = image(&before);
         self.try_recreate(options).unwrap_or_else(|failure| panic!("{failure}: {:?}", failure.error.context().causes));
         let after = self.remember(self.name());
-        let image = self.engine().image(after["Image"].as_str().unwrap()).unwrap();
-        assert_equal(&before, &after, &image, self.api());
+        let new_image = image(&after);
+        assert_equal(&before, &after, &new_image, self.api());
+        config::assert_equal(&before, &after, &old_image, &new_image);
         assert!(self.engine().container(before["Id"].as_str().unwrap()).is_none(), "the old container is still there");
         let names = self.case.containers();
         assert!(names.iter().all(|(name, _)| !name.contains(".refit-")), "{names:?}");
@@ -240,6 +246,23 @@ pub fn assert_has(found: &Value, expected: Value) {
         }
     }
     compare("", found, &expected);
+}
+
+/// Ports of the machine that are free, one after another. They lie below those that an engine or a test is given when it asks for any.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let count = N as u16;
+    let is_free = |port: u16| TcpListener::bind(("0.0.0.0", port)).is_ok();
+    // Two tests at once, of one process or two, begin elsewhere.
+    let begin = (std::process::id() % 100) as u16 * 100;
+    for _ in 0..200 {
+        let first = 20_000 + (begin + NEXT.fetch_add(count, Ordering::Relaxed)) % 10_000;
+        let ports = std::array::from_fn(|at| first + at as u16);
+        if ports.iter().copied().all(is_free) {
+            return ports;
+        }
+    }
+    panic!("no ports are free");
 }
 
 /// The name of the volume at a path.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 const APART: [&str; 5] = ["Mounts", "Binds", "VolumesFrom", "Links", "NetworkMode"];
 
-/// Name, reference, `HostConfig`, mounts, networks and the kind of state are the same; `Config` is each case's own matter.
+/// Name, reference, `HostConfig`, mounts, networks and the kind of state are the same. `Config` has a file of its own.
 pub fn assert_equal(before: &Value, after: &Value, image: &Value, api: (u32, u32)) {
     assert_eq!(after["Name"], before["Name"]);
     assert_eq!(after["Config"]["Image"], before["Config"]["Image"]);
@@ -22,7 +22,7 @@ pub fn assert_equal(before: &Value, after: &Value, image: &Value, api: (u32, u32
     networks(before, after, api);
 }
 
-fn is_empty(value: &Value) -> bool {
+pub fn is_empty(value: &Value) -> bool {
     value.is_null() || *value == json!("") || *value == json!([]) || *value == json!({})
 }
 
@@ -43,6 +43,7 @@ fn normal(key: &str, value: &Value) -> Value {
         "MaskedPaths" | "ReadonlyPaths" => value.clone(),
         "RestartPolicy" if value["Name"] == "" => json!({"Name": "no", "MaximumRetryCount": value["MaximumRetryCount"]}),
         "MemorySwappiness" if *value == -1 => Value::Null,
+        "PidsLimit" if value.as_i64().is_some_and(|limit| limit <= 0) => Value::Null,
         "Runtime" if is_empty(value) => "runc".into(),
         _ if is_empty(value) => Value::Null,
         _ => value.clone(),

@@ -74,3 +74,16 @@ fn r24_another_containers_namespaces_stay_and_are_missed_when_it_is_gone() {
     assert_eq!(error.code(), Code::Conflict);
     assert!(error.message().contains("gone"), "{error}");
 }
+
+/// Only a network that is another's brings its hostname along.
+#[test]
+fn r25_namespaces_of_another_container_beside_a_network_of_its_own() {
+    let moving = Moving::plain("r25");
+    let provider = moving.run_other("provider", json!({"HostConfig": {"IpcMode": "shareable"}}));
+    let mode = format!("container:{}", provider["Id"].as_str().unwrap());
+    let network = moving.case.scope.network("n1");
+    moving.run(json!({"HostConfig": {"NetworkMode": network, "PidMode": mode, "IpcMode": mode}}));
+    let after = moving.recreate();
+    let id = &after["Id"].as_str().unwrap()[..12];
+    assert_has(&after, json!({"Config": {"Hostname": id}, "HostConfig": {"NetworkMode": network, "PidMode": mode, "IpcMode": mode}}));
+}

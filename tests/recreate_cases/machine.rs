@@ -45,6 +45,16 @@ fn r45_limits_that_were_updated() {
     );
 }
 
+/// The update stores no limit as 0, a create stores none at all.
+#[test]
+fn r45_a_limit_of_processes_that_was_taken_away() {
+    let moving = Moving::plain("r45-pids");
+    moving.run(json!({"HostConfig": {"PidsLimit": 100}}));
+    moving.engine().post(&format!("/containers/{}/update", moving.name()), &json!({"PidsLimit": -1}));
+    let after = moving.recreate();
+    assert!(after["HostConfig"]["PidsLimit"].as_i64().is_none_or(|limit| limit <= 0), "{}", after["HostConfig"]["PidsLimit"]);
+}
+
 #[test]
 fn r45_a_limit_that_was_taken_back() {
     let moving = Moving::plain("r45-unlimited");
@@ -110,6 +120,14 @@ fn r48_terminal_logs_names_and_devices() {
     if let Ok(log) = log {
         assert!(log.contains(&format!(r#""tag":"{}""#, moving.name())) && !log.contains(".refit-"), "{log}");
     }
+}
+
+#[test]
+fn r48_annotations() {
+    if Moving::plain("r48-api").api() < (1, 43) || Lab::get().engine.is_podman() {
+        return not_here("annotations are of Docker's API 1.43 and later");
+    }
+    stays("r48-annotations", json!({"HostConfig": {"Annotations": {"k": "v", "org.example.empty": ""}}}), true);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use refit_lab::not_here;
 use serde_json::{Value, json};
 
-use crate::case::{Moving, assert_has, options};
+use crate::case::{Moving, assert_has, free_ports, options};
 
 fn endpoint<'a>(container: &'a Value, network: &str) -> &'a Value {
     &container["NetworkSettings"]["Networks"][network]
@@ -25,14 +25,15 @@ fn disconnect(moving: &Moving, network: &str) {
 fn r26_address_aliases_and_port_stay() {
     let moving = Moving::plain("r26");
     let net = moving.case.subnet("n1");
+    let [port] = free_ports().map(|port: u16| port.to_string());
     moving.run(json!({
         "ExposedPorts": {"80/tcp": {}},
-        "HostConfig": {"NetworkMode": net.name, "PortBindings": {"80/tcp": [{"HostPort": "18126"}]}},
+        "HostConfig": {"NetworkMode": net.name, "PortBindings": {"80/tcp": [{"HostPort": port}]}},
         "NetworkingConfig": {"EndpointsConfig": {net.name.as_str(): {"IPAMConfig": {"IPv4Address": net.address}, "Aliases": ["a1", "a2"]}}},
     }));
     let after = moving.recreate();
     assert_eq!(endpoint(&after, &net.name)["IPAddress"], net.address.as_str());
-    assert_eq!(after["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"], "18126");
+    assert_eq!(after["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"], port.as_str());
 }
 
 #[test]
@@ -54,14 +55,20 @@ fn r27_several_networks_each_with_its_own() {
 fn r28_both_kinds_of_addresses() {
     let moving = Moving::plain("r28");
     let net = moving.other("n1");
-    let ipam = json!({"Config": [{"Subnet": "10.84.28.0/24"}, {"Subnet": "fd00:84:28::/64"}]});
-    moving.engine().post("/networks/create", &json!({"Name": net, "EnableIPv6": true, "IPAM": ipam, "Labels": {"refit-lab": "1"}}));
-    let addresses = json!({"IPv4Address": "10.84.28.5", "IPv6Address": "fd00:84:28::5"});
+    let part = (0..50).find_map(|_| {
+        let [part] = free_ports::<1>().map(|port| port % 250);
+        let ipam = json!({"Config": [{"Subnet": format!("10.84.{part}.0/24")}, {"Subnet": format!("fd00:84:{part}::/64")}]});
+        let body = json!({"Name": net, "EnableIPv6": true, "IPAM": ipam, "Labels": {"refit-lab": "1"}});
+        (moving.engine().ask("POST", "/networks/create", &body).status == 201).then_some(part)
+    });
+    let part = part.expect("a free subnet");
+    let (v4, v6) = (format!("10.84.{part}.5"), format!("fd00:84:{part}::5"));
+    let addresses = json!({"IPv4Address": v4, "IPv6Address": v6});
     moving.run(json!({
         "HostConfig": {"NetworkMode": net}, "NetworkingConfig": {"EndpointsConfig": {net.as_str(): {"IPAMConfig": addresses}}},
     }));
     let after = moving.recreate();
-    assert_has(endpoint(&after, &net), json!({"IPAddress": "10.84.28.5", "GlobalIPv6Address": "fd00:84:28::5"}));
+    assert_has(endpoint(&after, &net), json!({"IPAddress": v4, "GlobalIPv6Address": v6}));
 }
 
 #[test]

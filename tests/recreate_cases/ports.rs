@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Moving, assert_has};
+use crate::case::{Moving, assert_has, free_ports};
 
 fn published(container: &Value) -> Vec<String> {
     let ports = container["NetworkSettings"]["Ports"].as_object().unwrap();
@@ -14,10 +14,11 @@ fn published(container: &Value) -> Vec<String> {
 #[test]
 fn r15_a_port_stays_published_when_the_image_exposes_it_no_longer() {
     let moving = Moving::versions("r15");
-    let bindings = json!({"80/tcp": [{"HostPort": "18080"}], "90/tcp": [{"HostPort": "18082"}]});
+    let ports: [String; 2] = free_ports().map(|port| port.to_string());
+    let bindings = json!({"80/tcp": [{"HostPort": ports[0]}], "90/tcp": [{"HostPort": ports[1]}]});
     moving.run(json!({"ExposedPorts": {"80/tcp": {}, "90/tcp": {}}, "HostConfig": {"PortBindings": bindings}}));
     let after = moving.recreate();
-    assert_has(&after["NetworkSettings"]["Ports"]["80/tcp"][0], json!({"HostPort": "18080"}));
+    assert_has(&after["NetworkSettings"]["Ports"]["80/tcp"][0], json!({"HostPort": ports[0]}));
     assert_eq!(published(&after), ["80/tcp", "90/tcp"]);
     assert_eq!(after["Config"]["ExposedPorts"], json!({"80/tcp": {}, "90/tcp": {}}));
 }
@@ -43,9 +44,10 @@ fn r17_random_ports_stay_random() {
 #[test]
 fn r18_a_range_of_ports_stays_a_range() {
     let moving = Moving::plain("r18");
-    let bindings = json!({"80/tcp": [{"HostPort": "18100-18110"}]});
+    let ports: [u16; 11] = free_ports();
+    let bindings = json!({"80/tcp": [{"HostPort": format!("{}-{}", ports[0], ports[10])}]});
     moving.run(json!({"ExposedPorts": {"80/tcp": {}}, "HostConfig": {"PortBindings": bindings}}));
     let after = moving.recreate();
     let port: u16 = after["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"].as_str().unwrap().parse().unwrap();
-    assert!((18100..=18110).contains(&port));
+    assert!(ports.contains(&port));
 }

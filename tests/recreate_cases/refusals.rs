@@ -2,6 +2,7 @@
 
 use refit::Code;
 use refit::container::RecreateOptions;
+use refit_lab::{Lab, not_here};
 use serde_json::{Value, json};
 
 use crate::case::{Moving, assert_has, options};
@@ -68,6 +69,24 @@ fn r55_a_source_that_is_gone_is_found_before_the_stop() {
     let error = moving.refused(options());
     assert_eq!(error.code(), Code::Engine, "{error}");
     assert!(error.message().contains(folder.to_str().unwrap()), "{error}");
+}
+
+/// As a restart would: the engine makes the folder of a bind.
+#[test]
+fn r56_a_folder_of_a_bind_that_is_gone_is_made_again_empty() {
+    if Lab::get().engine.is_podman() {
+        return not_here("Podman makes no folder for a bind");
+    }
+    let moving = Moving::plain("r56");
+    let folder = std::env::temp_dir().join(&moving.case.scope.name);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("file"), "gone").unwrap();
+    let bind = format!("{}:/d", folder.display());
+    moving.run(json!({"HostConfig": {"Binds": [bind]}}));
+    std::fs::remove_dir_all(&folder).unwrap();
+    let after = moving.recreate();
+    assert_eq!((after["HostConfig"]["Binds"].clone(), moving.exec("ls /d")), (json!([bind]), String::new()));
+    std::fs::remove_dir(&folder).unwrap();
 }
 
 #[test]

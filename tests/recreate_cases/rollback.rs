@@ -5,11 +5,12 @@ use refit::container::RecreationResult;
 use refit_lab::Image;
 use serde_json::json;
 
-use crate::case::{Moving, options, plain, volume_at};
+use crate::case::{Moving, free_ports, options, plain, volume_at};
 use crate::recreation::failed;
 
 /// A container with a policy, an address, a port and an anonymous volume with a file survives a recreation from this image.
-fn survives(what: &str, port: &str, broken: Image) {
+fn survives(what: &str, broken: Image) {
+    let [port] = free_ports().map(|port: u16| port.to_string());
     let moving = Moving::new(what, plain("1"), broken);
     let net = moving.case.subnet("n1");
     let before = moving.run(json!({
@@ -38,10 +39,10 @@ fn survives(what: &str, port: &str, broken: Image) {
 
 #[test]
 fn r53_an_entrypoint_that_is_not_there() {
-    survives("r53", "18153", Image::new().entrypoint(["/nothere"]));
+    survives("r53", Image::new().entrypoint(["/nothere"]));
 }
 
 #[test]
 fn r54_a_command_that_ends_at_once() {
-    survives("r54", "18154", Image::new().cmd(["sh", "-c", "echo bad; exit 3"]));
+    survives("r54", Image::new().cmd(["sh", "-c", "echo bad; exit 3"]));
 }

@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use serde_json::Map;
 
 use super::*;
 use crate::Error;
@@ -236,7 +235,7 @@ proptest! {
 
     #[test]
     fn any_json_gives_an_answer_or_an_error(container in any_json(), image in any_json()) {
-        read_everything(&DOCKER, &container, &image);
+        read_everything(&DOCKER, &container, &image, &ALL_ENGINES);
     }
 }
 
