@@ -123,14 +123,6 @@ fn r48_terminal_logs_names_and_devices() {
 }
 
 #[test]
-fn r48_annotations() {
-    if Moving::plain("r48-api").api() < (1, 43) || Lab::get().engine.is_podman() {
-        return not_here("annotations are of Docker's API 1.43 and later");
-    }
-    stays("r48-annotations", json!({"HostConfig": {"Annotations": {"k": "v", "org.example.empty": ""}}}), true);
-}
-
-#[test]
 fn r49_a_crash_loop_is_ended_by_a_good_image() {
     if refit_lab::Lab::get().engine.is_podman() {
         return not_here("Podman has no state `restarting`");

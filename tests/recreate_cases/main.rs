@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::needless_pass_by_value)]
 
 mod case;
+mod changes;
 mod config;
 mod equality;
 mod health;
@@ -16,5 +17,5 @@ mod ports;
 mod recreation;
 mod refusals;
 mod rollback;
-mod verify;
+
 mod volumes;
