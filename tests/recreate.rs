@@ -243,7 +243,8 @@ fn a_time_limit_is_a_cancel() {
 /// What the engine does, or says, otherwise than it was asked is found before anything is stopped.
 #[test]
 fn a_new_container_that_was_made_otherwise_is_removed_and_the_old_one_not_stopped() {
-    let alterations: [(&str, fn(&mut Value)); 4] = [
+    type Alteration = (&'static str, fn(&mut Value));
+    let alterations: [Alteration; 4] = [
         ("Config.Env", |made| made["Config"]["Env"].as_array_mut().unwrap().push("STRAY=1".into())),
         ("HostConfig.Privileged", |made| made["HostConfig"]["Privileged"] = true.into()),
         ("Mounts", |made| made["Mounts"] = json!([])),
