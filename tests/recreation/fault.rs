@@ -135,12 +135,12 @@ pub fn every_fault<P: Sync>(
     in_parallel(points, |(at, fault)| with(&prepare(), at, &fault));
 }
 
-/// The calls of a run, but for the later ones of those that look again and again.
+/// The calls of a run, but for those that look again after the same change.
 fn seldom(calls: &[(Call, String)]) -> Vec<Call> {
     let mut kept = Vec::new();
     for (at, (call, path)) in calls.iter().enumerate() {
-        let again = calls[..at].iter().filter(|(before, same)| before.changes == call.changes && same == path).count();
-        if call.reads == 0 || call.changes == 0 || again < 2 {
+        let again = calls[..at].iter().any(|(before, same)| before.changes == call.changes && same == path);
+        if call.reads == 0 || call.changes == 0 || !again {
             kept.push(*call);
         }
     }

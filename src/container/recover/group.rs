@@ -1,5 +1,7 @@
 //! Recreations of containers that hold one another by their ids belong together: all are finished, or all are undone.
 
+use serde_json::Value;
+
 use super::act::{Repair, Taking};
 use super::table::{self, Decision, Standing};
 use super::{IN_HAND, LIVE, RecoverOptions, Recovered, RecoveryAction, found, inspect, read};
@@ -14,12 +16,17 @@ pub(super) const ORPHAN: &str = "what it was to hold is gone, since the recreati
 const TO_UNDO: &str = "interrupted before it and those that belong to it had all been replaced";
 const TO_FINISH: &str = "interrupted when it and those that belong to it had been replaced";
 
-/// The names that belong together, each after what it holds. A successor names the successor of what its predecessor held.
+/// The names that belong together, each after what it holds. A successor names the successor of what its predecessor held, or takes the
+/// volumes by their names where that one has others.
 pub(super) fn groups(members: &[(String, Standing)]) -> Vec<Vec<String>> {
-    let successor = |at: usize| members[at].1.successor();
-    let holds = |at: usize, other: usize| match (successor(at), successor(other)) {
+    let holds_id = |one: Option<&Value>, other: Option<&Value>| match (one, other) {
         (Some(one), Some(other)) => spec::held(one).any(|id| id == state::id(other)),
         _ => false,
+    };
+    let holds = |at: usize, other: usize| {
+        let (one, other) = (&members[at].1, &members[other].1);
+        holds_id(one.successor(), other.successor())
+            || holds_id(one.predecessor(), other.predecessor()) && !holds_id(one.successor(), other.predecessor())
     };
     let mut group_of: Vec<usize> = (0..members.len()).collect();
     for at in 0..members.len() {
@@ -186,7 +193,7 @@ mod tests {
     use super::super::table::Named;
     use super::*;
     use crate::container::names::TemporaryName;
-    use serde_json::{Value, json};
+    use serde_json::json;
     use std::collections::BTreeMap;
 
     fn id(digit: char) -> String {
@@ -218,9 +225,11 @@ mod tests {
             member("b", after_the_swap(container('2', &['3']), container('b', &['c']))),
             member("c", after_the_swap(container('3', &[]), container('c', &[]))),
             member("d", before_the_swap(container('4', &['c']), container('d', &['c']))),
+            // It held the old container of c, and takes the volumes by their names now.
+            member("e", before_the_swap(container('5', &[]), container('e', &['c']))),
             member("kept only", Standing::default()),
         ];
-        assert_eq!(groups(&members), [vec!["c", "b", "a"], vec!["d"], vec!["kept only"]]);
+        assert_eq!(groups(&members), [vec!["c", "b", "a", "e"], vec!["d"], vec!["kept only"]]);
         assert!(groups(&[]).is_empty());
     }
 

@@ -57,7 +57,7 @@ impl Standing {
     }
 
     /// The container that had the name.
-    fn predecessor(&self) -> Option<&Value> {
+    pub(super) fn predecessor(&self) -> Option<&Value> {
         self.old.first().map(|old| &old.container).or(self.holder.as_ref())
     }
 
