@@ -163,7 +163,11 @@ impl<'a> Repair<'a> {
                     requests::await_removal(engine, state::id(holder)).await.map(|()| Stopped::Removed)
                 }
                 Some(true) => Ok(Stopped::Exited),
-                _ => Ok(Stopped::Not),
+                Some(false) => Ok(Stopped::Not),
+                // An `--rm` container that ends later would be lost with its successor.
+                None => {
+                    Err(Code::Unreachable.error("the engine does not answer while a stop may be under way: recover again once it does"))
+                }
             }
         };
         self.swap.lease.during(call.run(waiting)).await

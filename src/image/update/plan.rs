@@ -133,7 +133,8 @@ impl Refit {
     pub(super) async fn recover_containers(&self, call: &Call, image: &str, options: &UpdateOptions) -> Result<()> {
         let containers_options = ContainersOptions::default();
         let members = call.run(self.image_containers(image, &containers_options)).await?.containers;
-        for member in chosen(members, options)? {
+        // One that was created from another reference is no part of the update.
+        for member in chosen(members, options)?.into_iter().filter(|member| member.matched == Match::Reference) {
             let name = member.container.name;
             let on_phase = |phase: &'static str, _: u32| call.report(Progress::whole("update", name.as_str(), phase, 0));
             recover_first(self, call, &name, &on_phase).await?;
