@@ -113,7 +113,7 @@ fn a_grace_that_no_recovery_could_wait_for_is_refused_where_it_would_lose_the_co
 /// The old container is pruned while the new one settles, which then fails: it is made again, and the run is killed at any call of that.
 #[test]
 fn killed_anywhere_while_a_pruned_container_is_made_again() {
-    let scenario = Scenario { new: |image| image.cmd(["sh", "-c", "sleep 2; exit 3"]), policy: "no", ..Scenario::new("remade") };
+    let scenario = Scenario { new: |image| image.cmd(["sh", "-c", "sleep 2; exit 3"]), policy: "no", networks: 2, ..Scenario::new("remade") };
     let state_dir = std::env::temp_dir().join(format!("refit-remade-{}", std::process::id()));
     let prepare = |n: usize| {
         let prepared = scenario.prepare();
@@ -140,7 +140,7 @@ fn killed_anywhere_while_a_pruned_container_is_made_again() {
         };
         (prepared, killed)
     };
-    let all: Vec<usize> = (1..=7).collect();
+    let all: Vec<usize> = (1..=8).collect();
     let killed = std::sync::atomic::AtomicUsize::new(0);
     in_parallel(all, |n| {
         let (prepared, was_killed) = prepare(n);
@@ -154,6 +154,8 @@ fn killed_anywhere_while_a_pruned_container_is_made_again() {
         let point = format!("killed at {n}: {was_killed}, {after}");
         assert_eq!((&after["Image"], &after["State"]["Status"]), (&prepared.before["Image"], &json!("running")), "{point}");
         assert_eq!(recreation::mounts(&after), recreation::mounts(&prepared.before), "{point}");
+        assert_eq!(recreation::endpoints(&after), recreation::endpoints(&prepared.before), "{point}");
+        assert_eq!(after["HostConfig"]["RestartPolicy"], prepared.before["HostConfig"]["RestartPolicy"], "{point}");
         case.assert_files();
         case.assert_alone();
     });

@@ -216,7 +216,7 @@ fn rand_byte() -> u64 {
 }
 
 /// What was asked for in each network: address, links, and aliases, but for the container's own id.
-fn endpoints(container: &Value) -> Vec<(String, Value, Vec<String>, BTreeSet<String>)> {
+pub fn endpoints(container: &Value) -> Vec<(String, Value, Vec<String>, BTreeSet<String>)> {
     let words = |value: &Value| value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();
     let own = container["Id"].as_str().unwrap();
     let networks = container["NetworkSettings"]["Networks"].as_object().unwrap();

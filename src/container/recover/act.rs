@@ -8,8 +8,8 @@ use super::RecoveryAction;
 use super::table::{Decision, Standing};
 use crate::call::Call;
 use crate::container::lease::{Clock, Lease};
-use crate::container::names::{self, LEASE, LONGEST_LEASE, Mode, TemporaryName};
-use crate::container::recreate::{FOR_EVER, KeptBody, KeptFile, OnPhase, RecreateOptions, Swap, Watch, exited_by, grace, settle};
+use crate::container::names::{self, LEASE, LONGEST_LEASE, Mode, Role, TemporaryName};
+use crate::container::recreate::{FOR_EVER, KeptBody, KeptFile, OnPhase, RecreateOptions, Remake, Swap, Watch, exited_by, grace, settle};
 use crate::container::{requests, spec, state};
 use crate::{Code, Error, Refit, Result};
 
@@ -78,8 +78,12 @@ impl<'a> Repair<'a> {
         let engine = &refit.shared.engine;
         let mut lease = Lease::new(engine, name, clock);
         // The new container's name first: whoever wins it has the run. It is held, since that container is the last to be removed.
+        let mut old_name = None;
         for named in standing.new.iter().chain(&standing.old) {
             let taken = lease.take(&named.name).await?;
+            if taken.role == Role::Old {
+                old_name = Some(taken.clone());
+            }
             if lease.name().is_none() {
                 lease.hold(state::id(&named.container), taken);
             }
@@ -97,7 +101,9 @@ impl<'a> Repair<'a> {
             (None, holder) => holder.as_ref().map(|holder| state::id(holder).to_owned()),
         };
         let (kept, file) = kept.map_or((None, None), |(kept, file)| (Some(kept), Some(file)));
-        let kept = kept.filter(|kept| state::id(&kept.old).starts_with(&old));
+        let is_half = |kept: &KeptBody| new.as_deref().is_some_and(|new| kept.is_half_made(&old, new));
+        let remake = kept.as_ref().filter(|kept| is_half(kept)).and(old_name).map(Remake::half);
+        let kept = kept.filter(|kept| remake.is_some() || state::id(&kept.old).starts_with(&old));
         let swap = Swap {
             engine,
             name: name.to_owned(),
@@ -109,7 +115,7 @@ impl<'a> Repair<'a> {
             engine_wait: refit.shared.options.engine_wait,
             kept,
             state_dir: refit.shared.options.state_dir.as_deref(),
-            remake: None,
+            remake,
         };
         let defaults = RecreateOptions::default();
         let watch = Watch { settle: defaults.settle, health_timeout: defaults.health_timeout };

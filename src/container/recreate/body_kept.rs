@@ -53,6 +53,13 @@ impl KeptBody {
         state::id(&self.old).starts_with(&name.other) && self.made_again.as_deref() != Some(id)
     }
 
+    /// Whether a container in the place of the old one was made from this, beside this successor, and is not known to be whole. An `--rm`
+    /// one has a spare there.
+    pub(crate) fn is_half_made(&self, id: &str, new_id: &str) -> bool {
+        let is_another = state::id(&self.old) != id && self.made_again.as_deref() != Some(id);
+        self.new_id == new_id && is_another && !state::is_auto_remove(&self.old)
+    }
+
     /// Writes it below the handle's `state_dir`, for its owner alone, and waits until the disk has it.
     pub(crate) async fn write(&self, state_dir: &Path) -> Result<KeptFile> {
         let path = path(state_dir, &self.engine, &self.container);

@@ -25,7 +25,7 @@ pub use report::{Recreation, RecreationResult};
 pub(crate) use settle::{Watch, settle};
 pub(crate) use steps::OnPhase;
 pub(crate) use stop::{FOR_EVER, exited_by, grace};
-pub(crate) use undo::Swap;
+pub(crate) use undo::{Remake, Swap};
 
 use super::in_hand::InHand;
 use super::lease::LONGEST_GRACE_BEYOND;

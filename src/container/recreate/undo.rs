@@ -75,6 +75,13 @@ impl Patience {
     }
 }
 
+impl Remake {
+    /// One that a killed run had only begun.
+    pub(crate) fn half(name: TemporaryName) -> Self {
+        Self { name, whole: false }
+    }
+}
+
 impl Swap<'_> {
     /// A name for the new container, under a lease that begins now.
     pub(crate) fn new_name(&mut self) -> TemporaryName {
@@ -247,7 +254,7 @@ impl Swap<'_> {
             Some(new) => self.old_name(state::id(new)),
             None => self.new_name(),
         };
-        self.remake = Some(Remake { name: name.clone(), whole: false });
+        self.remake = Some(Remake::half(name.clone()));
         let (id, _) = requests::create(self.engine, &name, kept.spec.platform.as_deref(), &kept.spec.body).await?;
         self.old.clone_from(&id);
         if new.is_none() {
