@@ -24,9 +24,9 @@ test-rust: ## the library's tests, those of the C ABI among them
 	$(NEED) rust c
 	$(LAB) cargo test --workspace
 
-test-kills: ## the kills of recreations and recoveries at every call, the reading ones too
+test-kills: ## the kills and faults of recreations and recoveries at every call, the reading ones too, with every kind of fault
 	$(NEED) rust c
-	$(LAB) env REFIT_EVERY_KILL=1 cargo test --test recover --test recover_dependents
+	$(LAB) env REFIT_EVERY_KILL=1 cargo test --no-fail-fast --test recover --test recover_undone --test recover_dependents --test recreate_faults
 
 test-c: ## the tests of the C ABI alone
 	$(NEED) rust c

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use recreation::child::Work;
 use recreation::{
-    Case, LIMIT, Prepared, Run, Scenario, Side, assert_auto_removed, auto_removed, in_parallel, kill_at, recover, recover_gently, stubborn,
+    Case, Prepared, Run, Scenario, Side, assert_auto_removed, auto_removed, in_parallel, kill_at, recover, recover_gently, stubborn,
 };
 use refit::Code;
 use refit::container::RecoveryAction;
-use refit_lab::{Image, Proxy, When};
+use refit_lab::Image;
 use serde_json::{Value, json};
 
 fn every_kill(scenario: &Scenario) {
@@ -147,6 +147,35 @@ fn an_interrupted_run_is_told_and_repaired_only_when_asked() {
     prepared.assert_whole("recovered first");
 }
 
+/// An update repairs those that it is about, and no others of the same image.
+#[test]
+fn an_update_repairs_first_only_what_it_is_about() {
+    let prepared = Scenario::new("about").prepare();
+    let case = &prepared.case;
+    let (other, reference) = (case.scope.name("other"), case.scope.reference("u"));
+    case.lab.engine.tag(case.image(), &reference);
+    case.lab.engine.run(&other, &json!({"Image": reference, "StopTimeout": 1}));
+    for name in [&case.name, &other] {
+        assert!(kill_at(case, &Work::recreate(name), "POST */rename", 1, Side::After), "{name}");
+    }
+    expire_leases(case);
+    let of_other = || case.containers().into_iter().filter(|(name, _)| name.starts_with(&other)).collect::<Vec<_>>();
+    let before = of_other();
+    assert_eq!(before.len(), 2, "{before:?}");
+    let mut options = refit::image::UpdateOptions::default();
+    options.recreate = recreation::quick();
+    options.recreate.recover_first = true;
+    let (host, image) = (case.lab.engine.host(), case.image().to_owned());
+    let update = recreation::runtime().block_on(async { recreation::connect(&host).await.update(image, options).await });
+    let report = update.unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(of_other(), before, "{report:?}");
+    assert_ne!(case.inspect(&case.name)["Image"], prepared.before["Image"], "{report:?}");
+    recreation::recover_at(&host, &other).unwrap();
+    assert_eq!(of_other(), [(other.clone(), "running".to_owned())]);
+    case.lab.engine.delete(&format!("/containers/{other}?force=1&v=1"));
+    prepared.assert_whole("updated");
+}
+
 /// Renames as if the run had been dead for long.
 fn expire_leases(case: &Case) {
     for (name, _) in case.containers() {
@@ -177,18 +206,7 @@ fn a_stop_under_way_is_waited_for_even_with_force() {
     let case = Case::of("underway", &stubborn());
     let id = case.lab.engine.run(&case.name, &json!({"Image": case.image(), "StopTimeout": 6}));
     case.moves_to(&Image::new());
-    let proxy = Proxy::engine(case.lab);
-    let gate = proxy.hold_answer(When::first("POST */stop"));
-    let mut child = Work::recreate(&case.name).start(&proxy.host);
-    let end = Instant::now() + LIMIT;
-    while proxy.count("POST */stop") == 0 {
-        assert!(Instant::now() < end, "no stop came");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    std::thread::sleep(Duration::from_millis(500));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    drop(gate);
+    recreation::kill_in_stop(&case, &Work::recreate(&case.name));
     let found = recover(&case).unwrap().found;
     assert_eq!(found.iter().map(|found| found.action).collect::<Vec<_>>(), [RecoveryAction::Undone], "{found:?}");
     std::thread::sleep(Duration::from_secs(1));

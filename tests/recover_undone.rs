@@ -65,32 +65,14 @@ fn a_recovery_of_an_auto_removed_container_is_killed_anywhere() {
     );
 }
 
-/// A container that takes its time to stop, and stops.
-fn slow_to_stop(case: &Case, seconds: u32, auto_remove: bool) -> String {
-    let command = format!("trap 'sleep {seconds}; exit 0' TERM; echo ready; while :; do sleep 0.1; done");
-    let body = json!({"Image": case.image(), "Cmd": ["sh", "-c", command], "StopTimeout": 1, "HostConfig": {"AutoRemove": auto_remove}});
-    case.lab.engine.run(&case.name, &body)
-}
-
 /// A stop with a grace beyond the container's own goes on after the death of who asked for it.
 #[test]
 fn a_stop_with_a_longer_grace_is_waited_for() {
     in_parallel(vec![false, true], |auto_remove| {
         let case = Case::new(if auto_remove { "longrm" } else { "long" });
-        let id = slow_to_stop(&case, 20, auto_remove);
+        let id = recreation::slow_to_stop(&case, 20, auto_remove);
         case.moves_to(&Image::new().version("2"));
-        let proxy = Proxy::engine(case.lab);
-        let gate = proxy.hold_answer(When::first("POST */stop"));
-        let mut child = recreation(&case).option("stop_timeout_s", 60).start(&proxy.host);
-        let end = std::time::Instant::now() + LIMIT;
-        while proxy.count("POST */stop") == 0 {
-            assert!(std::time::Instant::now() < end, "no stop came");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        std::thread::sleep(Duration::from_millis(500));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        drop(gate);
+        recreation::kill_in_stop(&case, &recreation(&case).option("stop_timeout_s", 60));
         let found = recover(&case).unwrap().found;
         let expected = if auto_remove { RecoveryAction::Finished } else { RecoveryAction::Undone };
         assert_eq!(found.iter().map(|found| found.action).collect::<Vec<_>>(), [expected], "{found:?}");
@@ -113,7 +95,8 @@ fn a_grace_that_no_recovery_could_wait_for_is_refused_where_it_would_lose_the_co
 /// The old container is pruned while the new one settles, which then fails: it is made again, and the run is killed at any call of that.
 #[test]
 fn killed_anywhere_while_a_pruned_container_is_made_again() {
-    let scenario = Scenario { new: |image| image.cmd(["sh", "-c", "sleep 2; exit 3"]), policy: "no", networks: 2, ..Scenario::new("remade") };
+    let scenario =
+        Scenario { new: |image| image.cmd(["sh", "-c", "sleep 2; exit 3"]), policy: "no", networks: 2, ..Scenario::new("remade") };
     let state_dir = std::env::temp_dir().join(format!("refit-remade-{}", std::process::id()));
     let prepare = |n: usize| {
         let prepared = scenario.prepare();

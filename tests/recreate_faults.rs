@@ -9,7 +9,7 @@ use std::time::Duration;
 use recreation::child::Work;
 use recreation::family::Family;
 use recreation::fault::{self, Attempt, Faults};
-use recreation::{Case, Prepared, Scenario, Side, assert_auto_removed, auto_removed, failed, kill_at, quick, recover};
+use recreation::{Case, Prepared, Scenario, Side, assert_auto_removed, auto_removed, failed, kill_at, quick, recover, slow_to_stop};
 use refit::Code;
 use refit::container::{RecoverOptions, RecoveryAction, RecreateOptions, Recreation, RecreationResult};
 use refit_lab::{Fault, Proxy, When};
@@ -242,6 +242,37 @@ fn an_undo_whose_engine_stays_away_is_told_and_recovered() {
     let found = recover(case).unwrap().found;
     assert!(found.len() == 1 && found[0].error.is_none(), "{found:?}");
     prepared.assert_whole("recovered");
+}
+
+/// A stop may be under way, which would take an `--rm` container with it: as long as nobody can look, its new one and its spare stay.
+#[test]
+fn a_recovery_that_does_not_see_how_a_stop_ends_decides_nothing() {
+    let case = Case::new("unseen");
+    let id = slow_to_stop(&case, 8, true);
+    case.moves_to(&case.newer());
+    let work = Work::recreate(&case.name).option("allow_auto_remove", true).option("stop_timeout_s", 20);
+    recreation::kill_in_stop(&case, &work);
+    let (attempt, name) = (Attempt::new(&case).engine_wait(Duration::from_secs(2)), case.name.clone());
+    let look = format!("GET */containers/{id}/json");
+    // It is looked at twice before the lease is taken.
+    let cut = |proxy: &Proxy| {
+        for n in 3..100 {
+            proxy.on(When::nth_of(&look, n), Fault::Cut);
+        }
+    };
+    let mut options = RecoverOptions::default();
+    options.force = true;
+    let failure = attempt.run(cut, move |refit| refit.recover(Some(&name), options)).unwrap_err();
+    assert!(attempt.proxy.count(&look) > 3, "{failure:?}");
+    assert_eq!(failure.error.code(), Code::Unreachable, "{failure:?}");
+    assert!(failure.error.message().contains("recover again"), "{failure:?}");
+    assert_eq!(failure.report.as_ref().unwrap().found[0].action, RecoveryAction::WouldUndo, "{failure:?}");
+    assert_eq!(attempt.proxy.count("DELETE *") + attempt.proxy.count("POST */start"), 0, "{:?}", attempt.proxy.requests());
+    let found = recover(&case).unwrap().found;
+    assert!(found.len() == 1 && is_done(found[0].action), "{found:?}");
+    let after = case.inspect(&case.name);
+    assert_eq!((after["Id"] == id, &after["State"]["Running"]), (false, &true.into()));
+    case.assert_alone();
 }
 
 #[test]

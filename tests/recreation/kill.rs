@@ -38,6 +38,23 @@ pub fn kill_through(proxy: &Proxy, work: &Work, pattern: &str, n: usize, side: S
     kill(proxy, &gate, work, |_| true)
 }
 
+/// Kills a child once the engine is at the stop that it has asked for.
+pub fn kill_in_stop(case: &Case, work: &Work) {
+    let proxy = Proxy::engine(case.lab);
+    let gate = proxy.hold_answer(When::first("POST */stop"));
+    let mut child = work.start(&proxy.host);
+    let end = Instant::now() + LIMIT;
+    while proxy.count("POST */stop") == 0 {
+        assert!(Instant::now() < end, "no stop came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // The engine has it a moment later.
+    std::thread::sleep(Duration::from_millis(500));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(gate);
+}
+
 /// Lets the calls that come to a gate pass, up to the one at which the child is killed.
 fn kill(proxy: &Proxy, gate: &Gate, work: &Work, mut is_here: impl FnMut(&Exchange) -> bool) -> bool {
     let mut child = work.start(&proxy.host);

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use calls::*;
-pub use kill::{Run, Side, every_kill, in_parallel, kill_at, kill_through};
+pub use kill::{Run, Side, every_kill, in_parallel, kill_at, kill_in_stop, kill_through};
 use refit_lab::{Image, Lab, Published, Scope};
 pub use scenario::{Bystanders, Prepared, Scenario, assert_auto_removed, auto_removed};
 use serde_json::{Value, json};
@@ -203,6 +203,13 @@ impl Case<'_> {
 /// An image whose container does not end when it is asked to.
 pub fn stubborn() -> Image {
     Image::new().cmd(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.2; done"])
+}
+
+/// Runs a container that takes its time to stop, beyond its own grace, and stops.
+pub fn slow_to_stop(case: &Case, seconds: u32, auto_remove: bool) -> String {
+    let command = format!("trap 'sleep {seconds}; exit 0' TERM; echo ready; while :; do sleep 0.1; done");
+    let body = json!({"Image": case.image(), "Cmd": ["sh", "-c", command], "StopTimeout": 1, "HostConfig": {"AutoRemove": auto_remove}});
+    case.lab.engine.run(&case.name, &body)
 }
 
 pub struct Subnet {
