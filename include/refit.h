@@ -331,6 +331,19 @@ refit_code container_remove(const struct refit *r,
                             char **out_json,
                             struct refit_error **err);
 
+// Waits until a container does not run, a day at most: `exit_code, error?`.
+//
+// Options: `stop_timeout_s`, without effect. Codes: NOT_FOUND, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
+//
+// # Safety
+// Every pointer is NULL or as the convention at the top says.
+refit_code container_wait(const struct refit *r,
+                          const char *container,
+                          const char *options_json,
+                          const struct refit_cancel *cancel,
+                          char **out_json,
+                          struct refit_error **err);
+
 // Replaces a container by a new one made from the image that its reference names now, with its whole configuration, networks and volumes;
 // running again if it ran. Nothing is pulled. The new container is made, and compared with the old one, before that is stopped; the old
 // one is removed once the new one has settled: it has kept running for `settle_s`, or has ended with exit code 0 under the policy "no" or
@@ -415,19 +428,6 @@ refit_code container_recover(const struct refit *r,
                              const struct refit_cancel *cancel,
                              char **out_json,
                              struct refit_error **err);
-
-// Waits until a container does not run, a day at most: `exit_code, error?`.
-//
-// Options: `stop_timeout_s`, without effect. Codes: NOT_FOUND, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
-//
-// # Safety
-// Every pointer is NULL or as the convention at the top says.
-refit_code container_wait(const struct refit *r,
-                          const char *container,
-                          const char *options_json,
-                          const struct refit_cancel *cancel,
-                          char **out_json,
-                          struct refit_error **err);
 
 // What the engine says of itself: `engine ("docker"/"podman"), version, api_version, min_api_version, os, architecture, store
 // ("classic"/"containerd"/"podman"), storage_driver, host, root_dir, swarm, mirrors [], insecure_registries [], state_dir?`.

@@ -11,6 +11,7 @@ mod callback;
 mod cancel;
 mod codes;
 mod container;
+mod container_recreate;
 mod engine;
 mod entry;
 mod error;
