@@ -3,6 +3,7 @@
 pub(crate) mod in_hand;
 pub(crate) mod inspect;
 pub(crate) mod lease;
+pub(crate) mod libpod;
 mod lifecycle;
 pub(crate) mod list;
 pub(crate) mod names;

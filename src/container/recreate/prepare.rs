@@ -9,7 +9,7 @@ use super::RecreateOptions;
 use crate::container::lease::Clock;
 use crate::container::names::{self, TemporaryName};
 use crate::container::spec::{self, Allowed, EngineFacts, Subject, Surroundings};
-use crate::container::{requests, state};
+use crate::container::{libpod, requests, state};
 use crate::engine::{Engine, escape};
 use crate::{Code, Error, Result};
 
@@ -158,15 +158,17 @@ pub(crate) async fn preflight(
 
 async fn prepare(engine: &Engine, look: &Look, container: &Value, allowed: Allowed, old: Option<&Value>) -> Result<Prepared> {
     check_leftovers(&look.list, state::name(container), None, look.clock.now())?;
+    let mut container = container.clone();
+    libpod::complete(engine, &mut container).await?;
     let prepared = Prepared {
-        new_image: image(engine, reference(container)).await?,
+        new_image: image(engine, reference(&container)).await?,
         old_image: match old {
             Some(image) => image.clone(),
-            None => old_image(engine, container).await?,
+            None => old_image(engine, &container).await?,
         },
         facts: look.facts.clone(),
         around: Arc::clone(&look.around),
-        container: container.clone(),
+        container,
         followed: None,
         clock: look.clock,
         dependents: Vec::new(),
@@ -192,7 +194,10 @@ async fn old_image(engine: &Engine, container: &Value) -> Result<Value> {
 pub(crate) async fn image(engine: &Engine, image: &str) -> Result<Option<Value>> {
     let manifests = if engine.session().await?.api >= crate::engine::ApiVersion(1, 48) { "?manifests=true" } else { "" };
     match engine.get(&format!("inspecting image {image}"), &format!("/images/{}/json{manifests}", escape(image))).await {
-        Ok(image) => Ok(Some(image)),
+        Ok(mut image) => {
+            libpod::complete_image(engine, &mut image).await?;
+            Ok(Some(image))
+        }
         Err(error) if error.code() == Code::NotFound => Ok(None),
         Err(error) => Err(error),
     }

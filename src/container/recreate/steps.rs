@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::container::lease::Lease;
 use crate::container::names::Mode;
 use crate::container::spec::{self, Warning};
-use crate::container::{requests, state};
+use crate::container::{libpod, requests, state};
 use crate::engine::Engine;
 use crate::refit::Refit;
 use crate::{Code, Error, Result};
@@ -166,7 +166,8 @@ impl<'a> Run<'a> {
     /// Step 3: the new container is the old one made again, from the image that was looked at.
     async fn verify(&mut self, new: &str) -> Result<()> {
         (self.on_phase)("verifying", 200);
-        let made = requests::inspect(self.engine, new).await?.ok_or_else(|| self.conflict("lost its new container"))?;
+        let mut made = requests::inspect(self.engine, new).await?.ok_or_else(|| self.conflict("lost its new container"))?;
+        libpod::complete(self.engine, &mut made).await?;
         let Err(differences) = spec::verify(&self.prepared.subject(), &made) else { return Ok(()) };
         self.may_try_again = differences.iter().any(|difference| difference.field == "Image");
         let told: Vec<String> = differences.iter().map(ToString::to_string).collect();

@@ -64,6 +64,9 @@ impl Found {
 fn user_config(container: &Value, image: &Value, facts: &EngineFacts) -> Map<String, Value> {
     let mut config = container["Config"].as_object().cloned().unwrap_or_default();
     image_defaults::subtract(&mut config, image);
+    if facts.podman {
+        podman::subtract_healthcheck(&mut config, container, image);
+    }
     identity::subtract(&mut config, container, facts);
     host_config::expose_published(&mut config, container);
     config
@@ -88,8 +91,6 @@ fn config(found: &mut Found, subject: &Subject, new: &Value, new_image: &Value) 
             "Hostname" | "Domainname" => user,
             // A published port that is not exposed is published by no engine up to 28, without an error.
             "ExposedPorts" => ports(at(&merged, key)) == ports(raw_new),
-            // Podman shows no healthcheck of an image.
-            "Healthcheck" if subject.facts.podman && is_empty(at(&expected, key)) => true,
             "Labels" if at(&expected, key) != at(&actual, key) => alike(key, at(&merged, key), raw_new),
             _ => apart || user || alike(key, raw_old, raw_new) || alike(key, at(&merged, key), raw_new),
         };
@@ -121,7 +122,10 @@ fn compare_host_config(found: &mut Found, subject: &Subject, old: &Value, new: &
     let keys: BTreeSet<&String> = [old_config, new_config].into_iter().filter_map(Value::as_object).flat_map(Map::keys).collect();
     for key in keys {
         let (before, after) = (&old_config[key], &new_config[key]);
-        if !HOST_CONFIG_APART.contains(&key.as_str()) && !same_setting(key, before, after, subject.facts) {
+        // Podman shows the ports of the image that it has published by itself as if each had been asked for.
+        let of_image = key == "PortBindings" && subject.facts.podman && old_config["PublishAllPorts"] == true;
+        let explained = of_image && entries(old_config, key).all(|(port, hosts)| after.get(port) == Some(hosts));
+        if !HOST_CONFIG_APART.contains(&key.as_str()) && !explained && !same_setting(key, before, after, subject.facts) {
             found.differs(&format!("HostConfig.{key}"), before, after);
         }
     }

@@ -215,3 +215,20 @@ fn a_port_that_an_image_exposes_without_a_protocol_is_tcp() {
     let subject = Subject { container: &old, old_image: &image, new_image: Some(&image), facts: &facts, around: &around };
     assert_eq!(verify(&subject, &container("fedcba9876543210")), Ok(()));
 }
+
+#[test]
+fn podman_publishes_the_new_images_ports_beside_the_old_ones() {
+    let facts = EngineFacts { podman: true, api_version: (1, 44), ..EngineFacts::default() };
+    let shown = |all: bool, ports: Value| json!({"Id": "ab", "Config": {}, "HostConfig": {"PublishAllPorts": all, "PortBindings": ports}, "NetworkSettings": {"Networks": {}}});
+    let (one, both) = (json!({"80/tcp": [{"HostPort": "8080"}]}), json!({"80/tcp": [{"HostPort": "8080"}], "90/tcp": [{"HostPort": "9"}]}));
+    let (old_image, new_image) = (json!({}), json!({"Config": {"ExposedPorts": {"90/tcp": {}}}}));
+    let differ = |all: bool, before: &Value, after: &Value| {
+        let (container, around) = (shown(all, before.clone()), Surroundings::default());
+        let subject = Subject { container: &container, old_image: &old_image, new_image: Some(&new_image), facts: &facts, around: &around };
+        let differences = verify(&subject, &shown(all, after.clone())).err().unwrap_or_default();
+        differences.iter().any(|difference| difference.field == "HostConfig.PortBindings")
+    };
+    assert!(!differ(true, &one, &both));
+    assert!(differ(false, &one, &both), "nobody asked for that");
+    assert!(differ(true, &both, &one), "one is lost");
+}

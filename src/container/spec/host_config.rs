@@ -43,7 +43,7 @@ const MASKED: [&[&str]; 2] = [
 pub(super) fn rewrite(container: &Value, facts: &EngineFacts, around: &Surroundings, warnings: &mut Vec<Warning>) -> Map<String, Value> {
     let mut host_config = container["HostConfig"].as_object().cloned().unwrap_or_default();
     host_config.insert("NetworkMode".into(), networks::mode(container, around));
-    mounts::rewrite(&mut host_config, container, &around.containers);
+    mounts::rewrite(&mut host_config, container, &around.containers, facts);
     if let Some(Value::Array(links)) = host_config.get_mut("Links") {
         for link in links {
             *link = rewritten_link(link);

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::value::{list, text};
 use super::{EngineFacts, Warning};
+use crate::container::libpod;
 
 /// Who manages a container that carries this label.
 const MANAGERS: [(&str, &str); 10] = [
@@ -36,7 +37,7 @@ pub(super) fn manager(container: &Value, facts: &EngineFacts) -> Option<String> 
     if let Some((label, manager)) = label {
         return Some(format!("{manager} (label {label})"));
     }
-    let pod = text(container, "Pod");
+    let pod = text(&container[libpod::KEY], "Pod");
     (!pod.is_empty()).then(|| format!("the Podman pod {pod}"))
 }
 
@@ -101,7 +102,7 @@ mod tests {
         let sharing = |id: &str| json!({"Id": "cd", "HostConfig": {"NetworkMode": format!("container:{id}")}});
         assert!(manager(&sharing("provider"), &facts).is_some());
         assert_eq!(manager(&sharing("another"), &facts), None);
-        assert!(manager(&json!({"Pod": "abc"}), &EngineFacts::default()).is_some());
+        assert!(manager(&json!({libpod::KEY: {"Pod": "abc"}}), &EngineFacts::default()).is_some());
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod mounts;
 mod networks;
 mod plan_warnings;
 mod podman;
+mod podman_losses;
 mod refusal;
 mod sysctls;
 mod value;
@@ -159,6 +160,9 @@ impl Subject<'_> {
         let mut warnings = Vec::new();
         let mut config = config.clone();
         image_defaults::subtract(&mut config, &self.old_image["Config"]);
+        if self.facts.podman {
+            podman::subtract_healthcheck(&mut config, container, &self.old_image["Config"]);
+        }
         if let Some(new_image) = self.new_image {
             managed::follow_compose(&mut config, self.old_image, new_image);
         }
@@ -179,7 +183,7 @@ impl Subject<'_> {
             connects: networks.connects,
             overlay: networks.overlay,
             warnings,
-            lossy: if self.facts.podman { podman::losses(container) } else { Vec::new() },
+            lossy: if self.facts.podman { podman_losses::losses(container) } else { Vec::new() },
         })
     }
 

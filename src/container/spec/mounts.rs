@@ -8,14 +8,14 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use super::value::{clean_path, entries, list, text, texts};
-use super::volumes_from;
+use super::{EngineFacts, volumes_from};
 
 /// Rewrites the three fields of `HostConfig` so that they give the same mounts again. `containers` are the inspects of
 /// all containers, for those that volumes are taken from.
-pub(super) fn rewrite(host_config: &mut Map<String, Value>, container: &Value, containers: &[Value]) {
+pub(super) fn rewrite(host_config: &mut Map<String, Value>, container: &Value, containers: &[Value], facts: &EngineFacts) {
     name_anonymous_mounts(host_config, container);
     drop_anonymous_binds(host_config, container);
-    let kept = volumes_from::rewrite(host_config, container, containers);
+    let kept = volumes_from::rewrite(host_config, container, containers, facts.podman);
     let covered = covered(host_config, &kept);
     let missing: Vec<Value> = list(container, "Mounts")
         .iter()

@@ -3,8 +3,12 @@
 use super::*;
 
 fn rewritten(container: &Value, containers: &[Value]) -> Value {
+    rewritten_on(&EngineFacts::default(), container, containers)
+}
+
+fn rewritten_on(facts: &EngineFacts, container: &Value, containers: &[Value]) -> Value {
     let mut host_config = container["HostConfig"].as_object().cloned().unwrap_or_default();
-    rewrite(&mut host_config, container, containers);
+    rewrite(&mut host_config, container, containers, facts);
     Value::Object(host_config)
 }
 
@@ -110,4 +114,17 @@ fn r43_volumes_from_a_container_that_gives_the_same() {
     assert_eq!(rewritten(&for_reading, std::slice::from_ref(&same)), json!({"VolumesFrom": ["src:ro"]}));
     let by_id = json!({"HostConfig": {"VolumesFrom": ["0123"]}, "Mounts": [volume("a", "/va"), volume("theirs", "/own"), bind]});
     assert_eq!(rewritten(&by_id, &[same]), json!({"VolumesFrom": ["0123"]}));
+}
+
+#[test]
+fn r43_a_folder_that_podman_does_not_show_keeps_its_source() {
+    let podman = EngineFacts { podman: true, ..EngineFacts::default() };
+    let bind = json!({"Type": "bind", "Source": "/usr", "Destination": "/b", "RW": true});
+    let source = |more: Value| json!({"Id": "ff", "Name": "/src", "Mounts": [volume("a", "/va"), more]});
+    // 5.8 shows the volumes that were taken among the binds too.
+    let container = json!({"HostConfig": {"VolumesFrom": ["src"], "Binds": ["a:/va"]}, "Mounts": [volume("a", "/va")]});
+    let sources = |more: Value, facts: &EngineFacts| rewritten_on(facts, &container, &[source(more)])["VolumesFrom"].clone();
+    assert_eq!(sources(bind.clone(), &podman), json!(["src"]));
+    assert_eq!(sources(bind, &EngineFacts::default()), json!([]));
+    assert_eq!(sources(volume("more", "/more"), &podman), json!([]), "a volume would show");
 }

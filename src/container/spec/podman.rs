@@ -1,10 +1,11 @@
-//! Podman's inspect as Docker would have shown the same container, and what it does not show at all.
+//! Podman's inspect as Docker would have shown the same container.
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::value::{entries, list, text, texts};
+use super::value::{entries, is_empty, text, texts};
+use crate::container::libpod;
 
 /// Signals by their number less one: Podman shows the number.
 const SIGNALS: [&str; 31] = [
@@ -13,6 +14,9 @@ const SIGNALS: [&str; 31] = [
 ];
 /// The number of the first signal for programs of their own, `RTMIN`.
 const FIRST_REAL_TIME: usize = 34;
+
+/// The size of a log that may grow for ever.
+const UNLIMITED: &str = "-1B";
 
 /// Annotations that Podman derives by itself.
 const DERIVED_ANNOTATIONS: [&str; 3] = ["io.podman.", "io.container.manager", "org.systemd.property."];
@@ -27,7 +31,7 @@ pub(super) fn normalise(container: &Value, image: &Value) -> Value {
         normalise_host_config(host_config, container);
     }
     // Docker lists the network `none` too, and a container that has left it does not.
-    if text(&container["HostConfig"], "NetworkMode") == "none" && super::value::is_empty(&container["NetworkSettings"]["Networks"]) {
+    if text(&container["HostConfig"], "NetworkMode") == "none" && is_empty(&container["NetworkSettings"]["Networks"]) {
         normalised["NetworkSettings"]["Networks"] = json!({"none": {}});
     }
     normalised
@@ -102,9 +106,16 @@ fn normalise_host_config(host_config: &mut Map<String, Value>, container: &Value
             host_config.insert(key.into(), "".into());
         }
     }
+    let own = &container[libpod::KEY];
     if is(host_config, "Runtime", "oci") {
-        host_config.insert("Runtime".into(), "".into());
+        host_config.insert("Runtime".into(), text(own, "OCIRuntime").into());
     }
+    // It shows a size, and takes none, where the memory is not the container's own.
+    let ipc = host_config.get("IpcMode").and_then(Value::as_str).unwrap_or_default();
+    if matches!(ipc, "host" | "none") || ipc.starts_with("container:") {
+        host_config.insert("ShmSize".into(), 0.into());
+    }
+    show_log_options(host_config, own);
     // Both at once are a 500.
     let quota = host_config.get("CpuQuota").and_then(Value::as_i64).unwrap_or_default();
     if quota != 0 && host_config.contains_key("NanoCpus") {
@@ -128,37 +139,45 @@ fn normalise_host_config(host_config: &mut Map<String, Value>, container: &Value
     }
     if let Some(Value::Array(devices)) = host_config.get_mut("Devices") {
         for device in devices.iter_mut().filter_map(Value::as_object_mut) {
-            if device.get("CgroupPermissions").is_none_or(super::value::is_empty) {
+            if device.get("CgroupPermissions").is_none_or(is_empty) {
                 device.insert("CgroupPermissions".into(), "rwm".into());
             }
         }
     }
 }
 
-/// What may be lost because neither of Podman's inspects shows it; the comparison after create cannot see it either.
-pub(super) fn losses(container: &Value) -> Vec<String> {
-    let mut losses = vec!["a domain name".to_owned(), "that it was created from an image id, and not from the name".to_owned()];
-    if !super::value::is_empty(&container["Config"]["Healthcheck"]) {
-        losses.push("that its healthcheck is the image's, and not its own".into());
+/// The compatible inspect leaves the options of the log driver out.
+fn show_log_options(host_config: &mut Map<String, Value>, own: &Value) {
+    let shown = &own["HostConfig"]["LogConfig"];
+    let (path, id) = (text(shown, "Path"), text(own, "Id"));
+    // The place that Podman chooses has the container's id in it.
+    let path = if !id.is_empty() && path.contains(id) { "" } else { path };
+    let size = Some(text(shown, "Size")).filter(|size| *size != UNLIMITED).unwrap_or_default();
+    let options = [("max-size", size), ("path", path), ("tag", text(shown, "Tag"))];
+    let options: Map<String, Value> =
+        options.into_iter().filter(|(_, value)| !value.is_empty()).map(|(option, value)| (option.into(), value.into())).collect();
+    if let Some(Value::Object(log)) = host_config.get_mut("LogConfig")
+        && !options.is_empty()
+    {
+        log.insert("Config".into(), Value::Object(options));
     }
-    let networks: Vec<&str> = entries(&container["NetworkSettings"], "Networks").map(|(name, _)| name.as_str()).collect();
-    let addressed: Vec<&str> = networks.iter().filter(|name| !matches!(**name, "host" | "none")).copied().collect();
-    if !networks.is_empty() {
-        losses.push("a configured MAC address".into());
+}
+
+/// A healthcheck is the image's as a whole or the user's: Podman shows its own defaults in what was left out, and takes none without a `Test`.
+pub(super) fn subtract_healthcheck(config: &mut Map<String, Value>, container: &Value, image: &Value) {
+    let (shown, of_image) = (&container["Config"]["Healthcheck"], &image["Healthcheck"]);
+    let is_images = !is_empty(of_image) && with_defaults(shown) == with_defaults(of_image);
+    let healthcheck = if is_images || is_empty(shown) { Value::Null } else { shown.clone() };
+    if !healthcheck.is_null() || config.contains_key("Healthcheck") {
+        config.insert("Healthcheck".into(), healthcheck);
     }
-    if !addressed.is_empty() {
-        losses.push(format!("a static address on {}", addressed.join(", ")));
-    }
-    if texts(&container["Config"], "Env").any(|entry| entry.starts_with("HOME=")) {
-        losses.push("a variable HOME of its own".into());
-    }
-    if entries(&container["HostConfig"], "PortBindings").any(|(_, hosts)| hosts.is_array()) {
-        losses.push("that a host port was random, and not the one it has now".into());
-    }
-    if !list(&container["HostConfig"], "Links").is_empty() {
-        losses.push("its links".into());
-    }
-    losses
+}
+
+fn with_defaults(healthcheck: &Value) -> (Value, [u64; 5]) {
+    const SECOND: u64 = 1_000_000_000;
+    let defaults = [("Interval", 30 * SECOND), ("Timeout", 30 * SECOND), ("Retries", 3), ("StartPeriod", 0), ("StartInterval", 0)];
+    let number = |(field, default): (&str, u64)| healthcheck[field].as_u64().filter(|number| *number != 0).unwrap_or(default);
+    (healthcheck["Test"].clone(), defaults.map(number))
 }
 
 #[cfg(test)]

@@ -63,16 +63,52 @@ fn no_network_is_the_network_none() {
 }
 
 #[test]
-fn the_losses_name_what_this_container_could_lose() {
-    let plain = losses(&json!({"NetworkSettings": {"Networks": {"podman": {}}}}));
-    let always = ["a domain name", "that it was created from an image id, and not from the name"];
-    assert_eq!(plain, [&always[..], &["a configured MAC address", "a static address on podman"]].concat());
-    let home = losses(&json!({"Config": {"Env": ["HOME=/data"]}}));
-    assert_eq!(home, [&always[..], &["a variable HOME of its own"]].concat());
-    let checked = losses(&json!({"Config": {"Healthcheck": {"Test": ["CMD", "true"]}}, "NetworkSettings": {"Networks": {}}}));
-    assert!(checked.iter().any(|loss| loss.contains("healthcheck")), "{checked:?}");
-    let own = losses(&json!({
-        "NetworkSettings": {"Networks": {"n1": {}, "n2": {}}}, "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}, "Links": ["a:b"]},
-    }));
-    assert!(own.iter().any(|loss| loss.contains("n1, n2")) && own.iter().any(|loss| loss.contains("host port")), "{own:?}");
+fn what_only_podmans_own_inspect_shows_is_put_where_docker_shows_it() {
+    let id = "0123456789abcdef";
+    let shown = |own: Value| {
+        let host_config = json!({"Runtime": "oci", "LogConfig": {"Type": "k8s-file", "Config": null}});
+        let container = json!({"Id": id, "HostConfig": host_config, libpod::KEY: own});
+        normalise(&container, &json!({}))["HostConfig"].clone()
+    };
+    let log = |path: &str, size: &str, tag: &str| {
+        let log = json!({"Path": path, "Size": size, "Tag": tag});
+        shown(json!({"Id": id, "OCIRuntime": "crun", "HostConfig": {"LogConfig": log}}))
+    };
+    let chosen = log(&format!("/containers/{id}/ctr.log"), "-1B", "");
+    assert_eq!(chosen, json!({"Runtime": "crun", "LogConfig": {"Type": "k8s-file", "Config": null}}));
+    let users = log("/var/log/web", "1MB", "web");
+    assert_eq!(users["LogConfig"]["Config"], json!({"max-size": "1MB", "path": "/var/log/web", "tag": "web"}));
+}
+
+#[test]
+fn a_shared_memory_that_is_not_its_own_has_no_size() {
+    let size = |mode: &str| {
+        let shown = json!({"HostConfig": {"IpcMode": mode, "ShmSize": 65_536_000}});
+        normalise(&shown, &json!({}))["HostConfig"]["ShmSize"].clone()
+    };
+    for mode in ["host", "none", "container:abc"] {
+        assert_eq!(size(mode), 0, "{mode}");
+    }
+    assert_eq!([size("private"), size("shareable"), size("")], [65_536_000, 65_536_000, 65_536_000]);
+}
+
+#[test]
+fn a_healthcheck_is_the_images_or_the_users_as_a_whole() {
+    let of_image = json!({"Test": ["CMD", "true"], "Interval": 2_000_000_000});
+    let sent = |shown: Value, image: &Value| {
+        let container = json!({"Config": {"Healthcheck": shown}});
+        let mut config = container["Config"].as_object().cloned().unwrap();
+        subtract_healthcheck(&mut config, &container, &json!({"Healthcheck": image}));
+        config["Healthcheck"].clone()
+    };
+    let filled = json!({"Test": ["CMD", "true"], "Interval": 2_000_000_000, "Timeout": 30_000_000_000_u64, "Retries": 3});
+    assert_eq!(sent(filled.clone(), &of_image), Value::Null, "the image's, with Podman's defaults");
+    for users in [
+        json!({"Test": ["CMD", "true"], "Interval": 7_000_000_000_u64, "Timeout": 30_000_000_000_u64, "Retries": 3}),
+        json!({"Test": ["NONE"], "Interval": 30_000_000_000_u64, "Timeout": 30_000_000_000_u64, "Retries": 3}),
+    ] {
+        assert_eq!(sent(users.clone(), &of_image), users);
+    }
+    assert_eq!(sent(filled.clone(), &Value::Null), filled);
+    assert_eq!(sent(Value::Null, &of_image), Value::Null);
 }

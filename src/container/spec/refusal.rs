@@ -59,7 +59,8 @@ fn is_pinned(subject: &Subject) -> bool {
 }
 
 fn lossy(subject: &Subject, allowed: Allowed) -> Option<Error> {
-    let losses = if subject.facts.podman && !allowed.lossy { super::podman::losses(subject.container).join("; ") } else { return None };
+    let losses =
+        if subject.facts.podman && !allowed.lossy { super::podman_losses::losses(subject.container).join("; ") } else { return None };
     let why = format!("Podman does not tell all that it was created with, so it may lose {losses} (allow_lossy: accept that)");
     Some(says(subject, Code::Unsupported, &why))
 }

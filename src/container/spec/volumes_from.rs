@@ -10,14 +10,16 @@ use super::value::{clean_path, is_id_of, list, text};
 /// Keeps the entries whose source is there and still gives the same mounts, and answers with the destinations that the
 /// kept ones fill. A source that is gone is a 400 at create; one that was made again with another anonymous volume would
 /// change the data in silence.
-pub(super) fn rewrite(host_config: &mut Map<String, Value>, container: &Value, containers: &[Value]) -> HashSet<String> {
+///
+/// `hides_binds`: Podman shows no folder of the machine that came so, though it is there [measured on 5.8].
+pub(super) fn rewrite(host_config: &mut Map<String, Value>, container: &Value, containers: &[Value], hides_binds: bool) -> HashSet<String> {
     let mut filled = HashSet::new();
     let own = own(&Value::Object(host_config.clone()));
     if let Some(Value::Array(entries)) = host_config.get_mut("VolumesFrom") {
         entries.retain(|entry| {
             let entry = entry.as_str().unwrap_or_default();
             let writes = !entry.split_once(':').is_some_and(|(_, mode)| mode.split(',').any(|word| word == "ro"));
-            let gives = named(containers, source(entry)).and_then(|source| gives_the_same(source, writes, container, &own));
+            let gives = named(containers, source(entry)).and_then(|source| gives_the_same(source, writes, container, &own, hides_binds));
             gives.is_some_and(|destinations| {
                 filled.extend(destinations);
                 true
@@ -40,7 +42,7 @@ pub(super) fn named<'a>(containers: &'a [Value], name: &str) -> Option<&'a Value
 }
 
 /// The destinations that a source fills, when each shows the same mount in the container.
-fn gives_the_same(source: &Value, writes: bool, container: &Value, own: &HashSet<String>) -> Option<HashSet<String>> {
+fn gives_the_same(source: &Value, writes: bool, container: &Value, own: &HashSet<String>, hides_binds: bool) -> Option<HashSet<String>> {
     let mut destinations = HashSet::new();
     for given in list(source, "Mounts") {
         let destination = clean_path(text(given, "Destination"));
@@ -48,7 +50,13 @@ fn gives_the_same(source: &Value, writes: bool, container: &Value, own: &HashSet
         if own.contains(&destination) {
             continue;
         }
-        let has = list(container, "Mounts").iter().find(|mount| clean_path(text(mount, "Destination")) == destination)?;
+        let shown = list(container, "Mounts").iter().find(|mount| clean_path(text(mount, "Destination")) == destination);
+        let Some(has) = shown else {
+            if hides_binds && text(given, "Type") == "bind" {
+                continue;
+            }
+            return None;
+        };
         let differs = ["Type", "Name", "Source", "Propagation"].iter().any(|key| text(has, key) != text(given, key));
         if differs || (has["RW"] == true) != (given["RW"] == true && writes) {
             return None;

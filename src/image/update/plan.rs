@@ -10,7 +10,7 @@ use super::{PREVIOUS, UpdateOptions};
 use crate::call::Call;
 use crate::container::recover::recover_first;
 use crate::container::recreate::{self, Prepared, find, preflight};
-use crate::container::{ContainersOptions, ImageChange, Warning, spec, state};
+use crate::container::{ContainersOptions, ImageChange, Warning, libpod, spec, state};
 use crate::engine::Store;
 use crate::image::inspect::{self, text};
 use crate::image::{Check, CheckOptions, State};
@@ -143,7 +143,10 @@ impl Refit {
     }
 
     async fn plan_after(&self, image: &str, options: &UpdateOptions, check: Check) -> Result<UpdatePlan> {
-        let before = inspect::find(&self.shared.engine, image).await?;
+        let mut before = inspect::find(&self.shared.engine, image).await?;
+        if let Some(before) = &mut before {
+            libpod::complete_image(&self.shared.engine, before).await?;
+        }
         let new_comes = matches!(check.state, State::UpdateAvailable | State::NotLocal);
         let mut plan = UpdatePlan {
             pull: new_comes,
