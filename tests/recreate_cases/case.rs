@@ -1,5 +1,6 @@
 //! A container of the first version of an image, and its recreation from the second.
 
+use std::cell::RefCell;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -73,12 +74,14 @@ pub fn plain(version: &str) -> Image {
 pub struct Moving {
     pub case: Case<'static>,
     second: Image,
+    /// What the last recreation told that it may have lost.
+    pub losses: RefCell<Vec<String>>,
     // Dropped after the scope of the case has removed the containers.
     volumes: Volumes,
 }
 
 /// Anonymous volumes, which carry no name of the test.
-struct Volumes(std::cell::RefCell<Vec<String>>);
+struct Volumes(RefCell<Vec<String>>);
 
 impl Drop for Volumes {
     fn drop(&mut self) {
@@ -90,7 +93,7 @@ impl Drop for Volumes {
 
 impl Moving {
     pub fn new(what: &str, first: Image, second: Image) -> Self {
-        Self { case: Case::of(what, &first), second, volumes: Volumes(Vec::new().into()) }
+        Self { case: Case::of(what, &first), second, losses: RefCell::default(), volumes: Volumes(RefCell::default()) }
     }
 
     /// From the first to the second version of the image with a default for everything.
@@ -203,7 +206,9 @@ impl Moving {
         let before = self.inspect();
         let image = |container: &Value| self.engine().image(container["Image"].as_str().unwrap()).unwrap();
         let old_image = image(&before);
-        self.try_recreate(options).unwrap_or_else(|failure| panic!("{failure}: {:?}", failure.error.context().causes));
+        let report = self.try_recreate(options).unwrap_or_else(|failure| panic!("{failure}: {:?}", failure.error.context().causes));
+        let losses = report.warnings.into_iter().filter(|warning| warning.code == "lossy").map(|warning| warning.message);
+        *self.losses.borrow_mut() = losses.collect();
         let after = self.remember(self.name());
         let new_image = image(&after);
         assert_equal(&before, &after, &new_image, self.api());

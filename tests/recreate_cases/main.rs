@@ -12,10 +12,10 @@ mod identity;
 mod image_defaults;
 mod machine;
 mod networks;
+mod podman;
 mod ports;
 #[path = "../recreation/mod.rs"]
 mod recreation;
 mod refusals;
 mod rollback;
-
 mod volumes;

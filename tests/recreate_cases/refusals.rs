@@ -26,6 +26,9 @@ fn r44_those_that_hold_the_container_are_listed() {
     for word in [moving.other("net"), moving.other("volumes"), "recreate_dependents".into()] {
         assert!(error.message().contains(&word), "{error}");
     }
+    if moving.is_podman() {
+        return; // it takes no links
+    }
     moving.run_other("linked", json!({"HostConfig": {"Links": [format!("{}:z", moving.name())]}}));
     let error = moving.refused(allowing(|options| options.recreate_dependents = true));
     assert_eq!(error.code(), Code::Conflict);
@@ -42,6 +45,13 @@ fn r51_a_paused_container() {
     moving.move_on();
     let error = moving.refused(options());
     assert_eq!(error.code(), Code::Conflict);
+    if moving.is_podman() {
+        // It stops no paused container.
+        assert!(error.message().contains("unpause it first"), "{error}");
+        moving.engine().post(&format!("/containers/{}/unpause", moving.name()), &Value::Null);
+        moving.recreate_as_it_is(options());
+        return;
+    }
     assert!(error.message().contains("allow_paused"), "{error}");
     moving.recreate_as_it_is(allowing(|options| options.allow_paused = true));
     assert_eq!(moving.inspect()["State"]["Status"], "paused");
@@ -60,6 +70,9 @@ fn r52_a_container_that_removes_itself() {
 #[test]
 fn r55_a_source_that_is_gone_is_found_before_the_stop() {
     let folder = std::env::temp_dir().join(format!("refit-r55-{}", std::process::id()));
+    if Lab::get().engine.is_podman() {
+        return not_here("Podman shows a mount as a bind, whose folder is made again (r56)");
+    }
     std::fs::create_dir_all(&folder).unwrap();
     let moving = Moving::plain("r55");
     let mount = json!([{"Type": "bind", "Source": folder, "Target": "/d"}]);
@@ -74,9 +87,6 @@ fn r55_a_source_that_is_gone_is_found_before_the_stop() {
 /// As a restart would: the engine makes the folder of a bind.
 #[test]
 fn r56_a_folder_of_a_bind_that_is_gone_is_made_again_empty() {
-    if Lab::get().engine.is_podman() {
-        return not_here("Podman makes no folder for a bind");
-    }
     let moving = Moving::plain("r56");
     let folder = std::env::temp_dir().join(&moving.case.scope.name);
     std::fs::create_dir_all(&folder).unwrap();
@@ -85,7 +95,10 @@ fn r56_a_folder_of_a_bind_that_is_gone_is_made_again_empty() {
     moving.run(json!({"HostConfig": {"Binds": [bind]}}));
     std::fs::remove_dir_all(&folder).unwrap();
     let after = moving.recreate();
-    assert_eq!((after["HostConfig"]["Binds"].clone(), moving.exec("ls /d")), (json!([bind]), String::new()));
+    // Podman adds the options that it has by default.
+    let shown = after["HostConfig"]["Binds"][0].as_str().unwrap().to_owned();
+    assert!(shown == bind || moving.is_podman() && shown.starts_with(&bind), "{shown}");
+    assert_eq!(moving.exec("ls /d"), "");
     std::fs::remove_dir(&folder).unwrap();
 }
 
@@ -125,6 +138,12 @@ fn r59_images_by_id_by_digest_and_without_tag() {
         let reference = if short { &id[7..19] } else { &id };
         let before = moving.run(json!({"Image": reference}));
         moving.move_on();
+        if moving.is_podman() {
+            // It shows the image's name in the place of its id.
+            moving.recreate_as_it_is(options());
+            moving.assert_told("that it was created from an image id");
+            continue;
+        }
         let error = moving.refused(options());
         assert_eq!(error.code(), Code::Unsupported);
         assert!(error.message().contains("allow_pinned"), "{error}");
@@ -136,7 +155,17 @@ fn r59_images_by_id_by_digest_and_without_tag() {
     // 28 with containerd's store forgets the digest, though not the image, once the tag has moved.
     moving.engine().tag(moving.case.image(), &moving.case.scope.reference("kept"));
     let before = moving.run(json!({"Image": moving.case.old.by_digest()}));
-    assert_eq!(moving.recreate()["Image"], before["Image"]);
+    if moving.is_podman() {
+        // It may show one of the image's names in the place of the digest: at once, so that it is followed, or in the new one.
+        moving.move_on();
+        let report = moving.try_recreate(options()).unwrap_or_else(|failure| panic!("{failure}"));
+        assert!(report.warnings.iter().any(|warning| warning.message.contains("an image id or a digest")), "{report:?}");
+        if before["Config"]["Image"].as_str().unwrap().contains('@') {
+            assert_eq!(moving.inspect()["Image"], before["Image"]);
+        }
+    } else {
+        assert_eq!(moving.recreate()["Image"], before["Image"]);
+    }
 
     let moving = Moving::plain("r59-untagged");
     let untagged = moving.case.image().strip_suffix(":t").unwrap().to_owned();
@@ -146,5 +175,7 @@ fn r59_images_by_id_by_digest_and_without_tag() {
     moving.engine().tag(moving.case.image(), &format!("{untagged}:latest"));
     let after = moving.recreate_as_it_is(options());
     assert_ne!(after["Image"], before["Image"]);
-    assert_eq!(after["Config"]["Image"], untagged.as_str());
+    // Podman writes the tag out.
+    let shown = if moving.is_podman() { format!("{untagged}:latest") } else { untagged };
+    assert_eq!(after["Config"]["Image"], shown.as_str());
 }

@@ -160,6 +160,7 @@ async fn prepare(engine: &Engine, look: &Look, container: &Value, allowed: Allow
     check_leftovers(&look.list, state::name(container), None, look.clock.now())?;
     let mut container = container.clone();
     libpod::complete(engine, &mut container).await?;
+    spec::refuse_managed(&container, &look.facts)?;
     let prepared = Prepared {
         new_image: image(engine, reference(&container)).await?,
         old_image: match old {

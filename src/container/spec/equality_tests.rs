@@ -232,3 +232,19 @@ fn podman_publishes_the_new_images_ports_beside_the_old_ones() {
     assert!(differ(false, &one, &both), "nobody asked for that");
     assert!(differ(true, &both, &one), "one is lost");
 }
+
+#[test]
+fn podman_shows_a_name_in_the_place_of_a_digest() {
+    let differ = |podman: bool, reference: &str, id: &str| {
+        let facts = EngineFacts { podman, api_version: (1, 44), ..EngineFacts::default() };
+        let shown = |reference: &str, id: &str| json!({"Id": "ab", "Image": id, "Config": {"Image": reference}, "HostConfig": {}});
+        let (container, image, around) = (shown(reference, "sha256:1"), json!({"Id": "sha256:1"}), Surroundings::default());
+        let subject = Subject { container: &container, old_image: &image, new_image: Some(&image), facts: &facts, around: &around };
+        let differences = verify(&subject, &shown("app:kept", id)).err().unwrap_or_default();
+        differences.into_iter().map(|difference| difference.field).collect::<Vec<_>>()
+    };
+    assert!(differ(true, "app@sha256:00", "sha256:1").is_empty());
+    assert_eq!(differ(true, "app@sha256:00", "sha256:2"), ["Image"]);
+    assert_eq!(differ(true, "app:t", "sha256:1"), ["Config.Image"]);
+    assert_eq!(differ(false, "app@sha256:00", "sha256:1"), ["Config.Image"]);
+}

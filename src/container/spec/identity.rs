@@ -8,16 +8,18 @@ use super::{EngineFacts, Network};
 /// Empties what the engine has made up; sent back, it would be wrong or, with another's namespace, a 400.
 pub(super) fn subtract(config: &mut Map<String, Value>, container: &Value, facts: &EngineFacts) {
     let network = Network::of(container);
+    // Podman gives each its own, also on another's network [measured on 5.8].
+    let is_providers = network == Network::Container && !facts.podman;
     let hostname = text(&container["Config"], "Hostname");
     let made_up = hostname == short_id(container)
         || text(&container["HostConfig"], "UTSMode") == "host"
-        || network == Network::Container
+        || is_providers
         || network == Network::Host && hostname == facts.name;
     if made_up {
         empty(config, "Hostname");
     }
     // Copied from the provider at start.
-    if network == Network::Container {
+    if is_providers {
         empty(config, "Domainname");
     }
 }
@@ -56,5 +58,18 @@ mod tests {
             assert_eq!(config["Hostname"], expected, "{case}");
             assert_eq!(config["Domainname"], if network.starts_with("container:") { "" } else { "ex.org" }, "{case}");
         }
+    }
+
+    #[test]
+    fn on_podman_a_name_beside_a_providers_network_is_its_own() {
+        let facts = EngineFacts { podman: true, ..EngineFacts::default() };
+        let sent = |hostname: &str| {
+            let container =
+                json!({"Id": "0123456789abcdef", "Config": {"Hostname": hostname}, "HostConfig": {"NetworkMode": "container:abc"}});
+            let mut config = container["Config"].as_object().cloned().unwrap_or_default();
+            subtract(&mut config, &container, &facts);
+            config["Hostname"].clone()
+        };
+        assert_eq!([sent("web"), sent("0123456789ab")], ["web", ""]);
     }
 }

@@ -34,6 +34,7 @@ pub(crate) use self::host_config::providers;
 pub(crate) use self::managed::own_containers;
 use self::networks::Network;
 pub(crate) use self::plan_warnings::{disk_warning, plan_warnings};
+pub(crate) use self::refusal::refuse_managed;
 use crate::{Code, Result};
 
 /// What the mapping has to know of the engine.
@@ -183,7 +184,7 @@ impl Subject<'_> {
             connects: networks.connects,
             overlay: networks.overlay,
             warnings,
-            lossy: if self.facts.podman { podman_losses::losses(container) } else { Vec::new() },
+            lossy: if self.facts.podman { podman_losses::losses(container, self.old_image) } else { Vec::new() },
         })
     }
 

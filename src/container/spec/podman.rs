@@ -30,6 +30,14 @@ pub(super) fn normalise(container: &Value, image: &Value) -> Value {
     if let Some(Value::Object(host_config)) = normalised.get_mut("HostConfig") {
         normalise_host_config(host_config, container);
     }
+    // Of a provider's network it shows the provider's endpoint.
+    if text(&container["HostConfig"], "NetworkMode").starts_with("container:") && !is_empty(&container["NetworkSettings"]["Networks"]) {
+        normalised["NetworkSettings"]["Networks"] = json!({});
+    }
+    // A container that has left all its networks, and was not started since, shows its mode as one [measured on 5.8].
+    if let Some(Value::Object(networks)) = normalised.pointer_mut("/NetworkSettings/Networks") {
+        networks.retain(|name, endpoint| name != "bridge" || text(endpoint, "NetworkID") != "bridge");
+    }
     // Docker lists the network `none` too, and a container that has left it does not.
     if text(&container["HostConfig"], "NetworkMode") == "none" && is_empty(&container["NetworkSettings"]["Networks"]) {
         normalised["NetworkSettings"]["Networks"] = json!({"none": {}});

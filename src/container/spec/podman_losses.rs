@@ -1,5 +1,7 @@
 //! What Podman does not tell of a container, or does not take again: it may be lost, and the comparison after create cannot see it.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::value::{entries, is_empty, list, texts};
@@ -15,11 +17,11 @@ const NOT_TAKEN: [(&str, &str, &str); 6] = [
     ("/Config/StartupHealthCheck", "", "its healthcheck of the start"),
 ];
 
-/// What this container may lose.
-pub(super) fn losses(container: &Value) -> Vec<String> {
+/// What this container may lose, which was made from this image.
+pub(super) fn losses(container: &Value, image: &Value) -> Vec<String> {
     let (config, host_config) = (&container["Config"], &container["HostConfig"]);
     let mut losses = vec![
-        "that it was created from an image id, and not from the name".to_owned(),
+        "that it was created from an image id or a digest, and not from the name".to_owned(),
         "kernel parameters of its own (sysctls)".to_owned(),
         "rules for devices".to_owned(),
         "that single paths are masked or unmasked".to_owned(),
@@ -32,8 +34,13 @@ pub(super) fn losses(container: &Value) -> Vec<String> {
         losses.push(format!("a static address on {networks}"));
         losses.push(format!("a name and options of its interface on {networks}"));
     }
-    if texts(config, "Env").any(|entry| entry.starts_with("HOME=")) {
+    let set: HashSet<&str> = texts(config, "Env").map(variable).collect();
+    if set.contains("HOME") {
         losses.push("a variable HOME of its own".into());
+    }
+    // An entry without a value, which says so to Docker, is nothing to Podman.
+    for removed in texts(&image["Config"], "Env").map(variable).filter(|name| !set.contains(name)) {
+        losses.push(format!("that the image's variable {removed} was removed"));
     }
     if entries(host_config, "PortBindings").any(|(_, hosts)| hosts.is_array()) {
         losses.push("that a host port was random, and not the one it has now".into());
@@ -58,6 +65,10 @@ pub(super) fn losses(container: &Value) -> Vec<String> {
     losses
 }
 
+fn variable(entry: &str) -> &str {
+    entry.split('=').next().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -65,7 +76,7 @@ mod tests {
     use super::*;
 
     const ALWAYS: [&str; 4] = [
-        "that it was created from an image id, and not from the name",
+        "that it was created from an image id or a digest, and not from the name",
         "kernel parameters of its own (sysctls)",
         "rules for devices",
         "that single paths are masked or unmasked",
@@ -73,7 +84,7 @@ mod tests {
 
     #[allow(clippy::needless_pass_by_value)]
     fn beside_always(container: Value) -> Vec<String> {
-        let mut losses = losses(&container);
+        let mut losses = losses(&container, &json!({"Config": {"Env": ["A=1"]}}));
         assert!(losses.len() >= ALWAYS.len(), "{losses:?}");
         let beside = losses.split_off(ALWAYS.len());
         assert_eq!(losses, ALWAYS);
@@ -82,11 +93,13 @@ mod tests {
 
     #[test]
     fn the_losses_name_what_this_container_could_lose() {
-        assert!(beside_always(json!({"NetworkSettings": {"Networks": {"host": {}}}})).is_empty());
+        let env = json!({"Env": ["A=2"]});
+        assert!(beside_always(json!({"Config": env, "NetworkSettings": {"Networks": {"host": {}}}})).is_empty());
         for (container, expected) in [
             (json!({"NetworkSettings": {"Networks": {"n1": {}, "n2": {}}}}), "n1, n2"),
             (json!({"NetworkSettings": {"Networks": {"n1": {}}}}), "MAC address"),
             (json!({"Config": {"Env": ["HOME=/data"]}}), "a variable HOME of its own"),
+            (json!({"Config": {"Env": ["HOME=/data"]}}), "that the image's variable A was removed"),
             (json!({"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}), "host port was random"),
             (json!({"HostConfig": {"Devices": [{"CgroupPermissions": ""}]}}), "a device may only be"),
             (json!({"HostConfig": {"VolumesFrom": ["src:ro"]}}), "folders of the machine that it has from src,"),
@@ -100,7 +113,7 @@ mod tests {
     fn what_only_podmans_own_create_takes_is_told_where_it_differs() {
         let own = |config: Value, hosts: &str| {
             let own = json!({"Config": config, "HostConfig": {"HostsFile": hosts}});
-            beside_always(json!({libpod::KEY: own}))
+            beside_always(json!({"Config": {"Env": ["A=1"]}, libpod::KEY: own}))
         };
         let taken = json!({"Umask": "0000", "Secrets": null, "Timeout": 0, "HealthcheckOnFailureAction": "none"});
         assert!(own(taken, "none").is_empty());

@@ -57,6 +57,24 @@ fn a_stop_signal_is_told_by_its_number() {
 }
 
 #[test]
+fn the_mode_is_no_network() {
+    let networks = |networks: Value| {
+        let container = json!({"HostConfig": {"NetworkMode": "bridge"}, "NetworkSettings": {"Networks": networks}});
+        normalise(&container, &json!({}))["NetworkSettings"]["Networks"].clone()
+    };
+    assert_eq!(networks(json!({"bridge": {"NetworkID": "bridge"}})), json!({}));
+    let users = json!({"bridge": {"NetworkID": "2f259bab93aa"}});
+    assert_eq!(networks(users.clone()), users);
+}
+
+#[test]
+fn a_providers_endpoint_is_not_its_own() {
+    let endpoint = json!({"n1": {"Aliases": ["0123456789ab"], "IPAddress": "10.1.2.3"}});
+    let container = json!({"HostConfig": {"NetworkMode": "container:abc"}, "NetworkSettings": {"Networks": endpoint}});
+    assert_eq!(normalise(&container, &json!({}))["NetworkSettings"]["Networks"], json!({}));
+}
+
+#[test]
 fn no_network_is_the_network_none() {
     let container = json!({"HostConfig": {"NetworkMode": "none"}, "NetworkSettings": {"Networks": {}}});
     assert_eq!(normalise(&container, &json!({}))["NetworkSettings"]["Networks"], json!({"none": {}}));

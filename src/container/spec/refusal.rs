@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::host_config::providers;
 use super::value::{is_id_of, list, text};
 use super::volumes_from::named;
-use super::{Allowed, Subject, dependents, managed, name};
+use super::{Allowed, EngineFacts, Subject, dependents, managed, name};
 use crate::{Code, Error, Result};
 
 /// The first reason not to replace the container.
@@ -15,6 +15,13 @@ pub(super) fn refuse(subject: &Subject, allowed: Allowed) -> Result<()> {
         Some(error) => Err(error.with_container(name(subject.container))),
         None => Ok(()),
     }
+}
+
+/// The same for what needs no image: a pod's own container has none.
+pub(crate) fn refuse_managed(container: &Value, facts: &EngineFacts) -> Result<()> {
+    let Some(manager) = managed::manager(container, facts) else { return Ok(()) };
+    let name = name(container);
+    Err(Code::Unsupported.error(format!("cannot recreate container {name}: it is managed by {manager}")).with_container(name))
 }
 
 fn says(subject: &Subject, code: Code, why: &str) -> Error {
@@ -33,8 +40,7 @@ fn gone(subject: &Subject, _: Allowed) -> Option<Error> {
 }
 
 fn managed_by_another(subject: &Subject, _: Allowed) -> Option<Error> {
-    let manager = managed::manager(subject.container, subject.facts)?;
-    Some(says(subject, Code::Unsupported, &format!("it is managed by {manager}")))
+    refuse_managed(subject.container, subject.facts).err()
 }
 
 fn pinned(subject: &Subject, allowed: Allowed) -> Option<Error> {
@@ -59,8 +65,11 @@ fn is_pinned(subject: &Subject) -> bool {
 }
 
 fn lossy(subject: &Subject, allowed: Allowed) -> Option<Error> {
-    let losses =
-        if subject.facts.podman && !allowed.lossy { super::podman_losses::losses(subject.container).join("; ") } else { return None };
+    let losses = if subject.facts.podman && !allowed.lossy {
+        super::podman_losses::losses(subject.container, subject.old_image).join("; ")
+    } else {
+        return None;
+    };
     let why = format!("Podman does not tell all that it was created with, so it may lose {losses} (allow_lossy: accept that)");
     Some(says(subject, Code::Unsupported, &why))
 }
