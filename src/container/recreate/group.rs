@@ -15,7 +15,7 @@ use super::put_back::{discard, put_back};
 use super::steps::{OnPhase, Run, Stage};
 use super::{Prepared, RecreateOptions, Recreation, RecreationResult};
 use crate::call::Call;
-use crate::container::{requests, spec, state};
+use crate::container::{libpod, requests, spec, state};
 use crate::refit::Refit;
 use crate::{Code, Error, Failure, Outcome, Result};
 
@@ -156,7 +156,11 @@ async fn conclude(run: &mut Run<'_>) {
     {
         file.remove().await;
     }
-    let standing = requests::inspect(run.engine, &run.swap.name).await.ok().flatten();
+    let mut standing = requests::inspect(run.engine, &run.swap.name).await.ok().flatten();
+    if let Some(standing) = &mut standing {
+        // What Podman does not tell now costs a change in the report.
+        let _ = libpod::complete(run.engine, standing).await;
+    }
     run.report.state = standing.as_ref().map(|standing| state::status(standing).to_owned());
     let prepared = &run.prepared;
     if let (RecreationResult::Recreated, Some(new), Some(image)) = (run.report.result, &standing, &prepared.new_image) {

@@ -49,8 +49,15 @@ pub(super) async fn put_back(group: &mut Group<'_>, error: Error) -> Result<()> 
         return Err(undo_failed(&group.runs[0].swap, undo));
     }
     // One that cannot be put back does not keep the others from it; a recovery finds it by the successor of the first.
-    let mut failed = None;
+    let (mut restored, mut failed) = (Vec::new(), None);
     for run in &mut group.runs[1..] {
+        match run.swap.restore().await {
+            Ok(()) => restored.push(run),
+            Err(undo) => failed = failed.or(Some(undo_failed(&run.swap, undo))),
+        }
+    }
+    // The last first: Podman removes no successor that another one holds.
+    for run in restored.into_iter().rev() {
         match run.swap.undo().await {
             Ok(()) => was_put_back(run).await,
             Err(undo) => failed = failed.or(Some(undo_failed(&run.swap, undo))),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::mounts::mounted;
 use super::networks::endpoints;
 use super::value::{list, same, text};
-use super::{EngineFacts, networks};
+use super::{EngineFacts, networks, podman};
 
 /// One field that differs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +64,8 @@ fn is_nothing(value: &Value) -> bool {
 
 /// What differs between the old container's inspect and the new one's; ids and other outputs are left out.
 pub(crate) fn changes(old: &Value, new: &Value, old_image: &Value, new_image: &Value, facts: &EngineFacts) -> Vec<Change> {
+    let normalised = facts.podman.then(|| (podman::normalise(old, old_image), podman::normalise(new, new_image)));
+    let (old, new) = normalised.as_ref().map_or((old, new), |(old, new)| (old, new));
     let mut changes = Vec::new();
     let configs = differing("Config", &old["Config"], &new["Config"]);
     for (field, before, after) in configs {

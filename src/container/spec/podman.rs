@@ -132,6 +132,10 @@ fn normalise_host_config(host_config: &mut Map<String, Value>, container: &Value
     if host_config.get("MemorySwappiness").is_some_and(|shown| shown == 0) {
         host_config.insert("MemorySwappiness".into(), Value::Null);
     }
+    // In another order each time, as the variables.
+    if let Some(Value::Array(binds)) = host_config.get_mut("Binds") {
+        binds.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+    }
     if let Some(Value::Array(ulimits)) = host_config.get_mut("Ulimits") {
         for name in ulimits.iter_mut().filter_map(|ulimit| ulimit.get_mut("Name")) {
             if let Some(short) = name.as_str().and_then(|name| name.strip_prefix("RLIMIT_")) {

@@ -18,7 +18,7 @@ fn what_podman_adds_and_respells_is_taken_back() {
             "Ulimits": [{"Name": "RLIMIT_NOFILE", "Hard": 2, "Soft": 1}],
             "Annotations": {"io.podman.annotations.x": "1", "io.container.manager": "libpod", "org.systemd.property.KillSignal": "10",
                 "com.x.stopSignal": "10", "mine": "2"},
-            "PortBindings": {"80/tcp": null, "81/tcp": [{"HostPort": "8081"}]}, "Devices": [{"PathOnHost": "/dev/null"}],
+            "Binds": ["v:/v", "/usr:/u"], "PortBindings": {"80/tcp": null, "81/tcp": [{"HostPort": "8081"}]}, "Devices": [{"PathOnHost": "/dev/null"}],
         },
         "NetworkSettings": {"Networks": {"n1": {}}},
     });
@@ -33,7 +33,7 @@ fn what_podman_adds_and_respells_is_taken_back() {
             "HostConfig": {
                 "NetworkMode": "n1", "NanoCpus": 0, "CpuQuota": 50000, "CpuPeriod": 100_000, "Runtime": "", "UTSMode": "", "PidMode": "",
                 "CgroupnsMode": "", "MemorySwappiness": null, "Ulimits": [{"Name": "nofile", "Hard": 2, "Soft": 1}], "Annotations": {"mine": "2"},
-                "PortBindings": {"81/tcp": [{"HostPort": "8081"}]}, "Devices": [{"PathOnHost": "/dev/null", "CgroupPermissions": "rwm"}],
+                "Binds": ["/usr:/u", "v:/v"], "PortBindings": {"81/tcp": [{"HostPort": "8081"}]}, "Devices": [{"PathOnHost": "/dev/null", "CgroupPermissions": "rwm"}],
             },
             "NetworkSettings": {"Networks": {"n1": {}}},
         })

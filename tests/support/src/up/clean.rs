@@ -24,10 +24,15 @@ impl Ours<'_> {
 
 /// Removes containers with their anonymous volumes, then volumes, networks and images.
 pub(crate) fn clean(engine: &Engine, ours: Ours<'_>) {
-    for container in list(engine, "/containers/json?all=1") {
-        let names = container["Names"].to_string();
-        if ours.is(&names, &container["Labels"]) {
+    // Podman removes none that another one holds: those go first.
+    for _ in 0..4 {
+        let all = list(engine, "/containers/json?all=1");
+        let left: Vec<_> = all.iter().filter(|container| ours.is(&container["Names"].to_string(), &container["Labels"])).collect();
+        for container in &left {
             remove(engine, "containers", &container["Id"], "?force=1&v=1");
+        }
+        if left.is_empty() {
+            break;
         }
     }
     for volume in list(engine, "/volumes").iter().flat_map(|all| all["Volumes"].as_array().cloned().unwrap_or_default()) {
