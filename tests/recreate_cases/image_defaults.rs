@@ -90,11 +90,16 @@ fn commands(what: &str, entrypoint: Value, command: Value, runs: bool) -> (Value
     } else {
         moving.create(body)
     };
-    let config = moving.recreate()["Config"].clone();
-    // Podman writes none in two more forms.
-    let form =
-        |value: &Value| if moving.is_podman() && (*value == json!([]) || *value == json!([""])) { Value::Null } else { value.clone() };
-    (form(&config["Entrypoint"]), form(&config["Cmd"]))
+    let after = moving.recreate();
+    let (entrypoint, command) = (after["Config"]["Entrypoint"].clone(), after["Config"]["Cmd"].clone());
+    if !moving.is_podman() {
+        return (entrypoint, command);
+    }
+    // Podman writes none in two more forms, and no command that it has from the image beside no words at all: what it runs tells.
+    let entrypoint = if entrypoint == json!([]) || entrypoint == json!([""]) { Value::Null } else { entrypoint };
+    let words: Vec<Value> = std::iter::once(after["Path"].clone()).chain(after["Args"].as_array().cloned().unwrap_or_default()).collect();
+    let command = &words[entrypoint.as_array().map_or(0, Vec::len)..];
+    (entrypoint.clone(), if command.is_empty() { Value::Null } else { command.into() })
 }
 
 #[test]

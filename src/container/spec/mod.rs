@@ -184,7 +184,7 @@ impl Subject<'_> {
             connects: networks.connects,
             overlay: networks.overlay,
             warnings,
-            lossy: if self.facts.podman { podman_losses::losses(container, self.old_image) } else { Vec::new() },
+            lossy: if self.facts.podman { podman_losses::losses(self.container, self.old_image) } else { Vec::new() },
         })
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::Network;
 use super::value::{entries, is_empty, list, texts};
 use crate::container::libpod;
 
@@ -26,8 +27,9 @@ pub(super) fn losses(container: &Value, image: &Value) -> Vec<String> {
         "rules for devices".to_owned(),
         "that single paths are masked or unmasked".to_owned(),
     ];
-    let networks: Vec<&str> = entries(&container["NetworkSettings"], "Networks").map(|(name, _)| name.as_str()).collect();
-    let addressed: Vec<&str> = networks.iter().filter(|name| !matches!(**name, "host" | "none")).copied().collect();
+    // With the machine's network, or a provider's, it has no endpoint of its own.
+    let networks = entries(&container["NetworkSettings"], "Networks").map(|(name, _)| name.as_str());
+    let addressed: Vec<&str> = networks.filter(|name| Network::of(container) == Network::Named && *name != "host").collect();
     if !addressed.is_empty() {
         let networks = addressed.join(", ");
         losses.push("a configured MAC address".into());
@@ -95,6 +97,9 @@ mod tests {
     fn the_losses_name_what_this_container_could_lose() {
         let env = json!({"Env": ["A=2"]});
         assert!(beside_always(json!({"Config": env, "NetworkSettings": {"Networks": {"host": {}}}})).is_empty());
+        let of_provider =
+            json!({"Config": env, "HostConfig": {"NetworkMode": "container:ab"}, "NetworkSettings": {"Networks": {"n1": {}}}});
+        assert!(beside_always(of_provider).is_empty());
         for (container, expected) in [
             (json!({"NetworkSettings": {"Networks": {"n1": {}, "n2": {}}}}), "n1, n2"),
             (json!({"NetworkSettings": {"Networks": {"n1": {}}}}), "MAC address"),
