@@ -95,11 +95,17 @@ fn commands(what: &str, entrypoint: Value, command: Value, runs: bool) -> (Value
     if !moving.is_podman() {
         return (entrypoint, command);
     }
-    // Podman writes none in two more forms, and no command that it has from the image beside no words at all: what it runs tells.
-    let entrypoint = if entrypoint == json!([]) || entrypoint == json!([""]) { Value::Null } else { entrypoint };
-    let words: Vec<Value> = std::iter::once(after["Path"].clone()).chain(after["Args"].as_array().cloned().unwrap_or_default()).collect();
-    let command = &words[entrypoint.as_array().map_or(0, Vec::len)..];
-    (entrypoint.clone(), if command.is_empty() { Value::Null } else { command.into() })
+    // Podman writes none in two more forms.
+    let form = |value: Value| if value == json!([]) || value == json!([""]) { Value::Null } else { value };
+    let (entrypoint, command) = (form(entrypoint), form(command));
+    if !entrypoint.is_null() || !command.is_null() {
+        return (entrypoint, command);
+    }
+    // The image's command beside no words at all is not shown; what it runs tells. A program without arguments is shown as its own.
+    let mut words = vec![after["Path"].clone()];
+    words.extend(after["Args"].as_array().cloned().unwrap_or_default());
+    words.dedup();
+    (entrypoint, words.into())
 }
 
 #[test]
