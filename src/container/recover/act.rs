@@ -287,9 +287,10 @@ impl<'a> Repair<'a> {
     pub(super) async fn settle(&mut self) -> Result<bool> {
         (self.on_phase)("waiting", 600);
         let Some(new) = self.swap.new.clone() else { return Err(Code::NotFound.error("the new container is not known")) };
+        let asked = self.swap.lease.clock().now();
         let container = requests::inspect(self.swap.engine, &new).await?;
         let container = container.ok_or_else(|| Code::NotFound.error("the new container is gone"))?;
-        let stands = self.stands(&container);
+        let stands = self.stands(&container, asked);
         if !stands && self.swap.mode.runs() {
             let (engine, call) = (self.swap.engine, self.call);
             self.swap.lease.during(call.run(settle(engine, &new, self.watch))).await?;
@@ -319,9 +320,9 @@ impl<'a> Repair<'a> {
         Ok(false)
     }
 
-    /// Whether it has been up for longer than it must.
-    fn stands(&self, container: &Value) -> bool {
-        let up = state::started_at(container).map_or(0, |started| self.swap.lease.clock().now() - started.as_second());
+    /// Whether it had been up for longer than it must when the engine was asked.
+    fn stands(&self, container: &Value, asked: i64) -> bool {
+        let up = state::started_at(container).map_or(0, |started| asked - started.as_second());
         let is_unhealthy = container.pointer("/State/Health/Status").is_some_and(|health| health == "unhealthy" || health == "starting");
         state::is_running(container)
             && state::status(container) != "restarting"
