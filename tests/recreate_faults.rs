@@ -9,10 +9,13 @@ use std::time::Duration;
 use recreation::child::Work;
 use recreation::family::Family;
 use recreation::fault::{self, Attempt, Faults};
-use recreation::{Case, Prepared, Scenario, Side, assert_auto_removed, auto_removed, failed, kill_at, quick, recover, slow_to_stop};
+use recreation::{
+    Case, LIMIT, Prepared, Scenario, Side, assert_auto_removed, auto_removed, failed, kill_at, quick, recover, recreate_through,
+    slow_to_stop,
+};
 use refit::Code;
 use refit::container::{RecoverOptions, RecoveryAction, RecreateOptions, Recreation, RecreationResult};
-use refit_lab::{Fault, Proxy, When};
+use refit_lab::{Fault, Image, Proxy, When};
 
 /// Which of both it is, is a matter of how long the new one has been up.
 fn is_done(action: RecoveryAction) -> bool {
@@ -272,6 +275,29 @@ fn a_recovery_that_does_not_see_how_a_stop_ends_decides_nothing() {
     assert!(found.len() == 1 && is_done(found[0].action), "{found:?}");
     let after = case.inspect(&case.name);
     assert_eq!((after["Id"] == id, &after["State"]["Running"]), (false, &true.into()));
+    case.assert_alone();
+}
+
+/// What the engine has answered late is what stood when it was asked: a new container that has ended meanwhile has not settled.
+#[test]
+fn an_answer_that_comes_late_settles_nothing() {
+    let case = Case::new("late");
+    let before = case.run_full("no");
+    case.moves_to(&Image::new().version("2").cmd(["sh", "-c", "sleep 0.5; exit 3"]));
+    let mut options = quick();
+    options.settle = Duration::from_secs(1);
+    let proxy = Proxy::engine(case.lab);
+    let gate = proxy.hold_answer(When::after("POST */start"));
+    let outcome = recreate_through(&proxy, &case, options, || {
+        let looked = gate.wait(LIMIT);
+        assert_eq!(looked.request.method, "GET");
+        std::thread::sleep(Duration::from_millis(1500));
+        looked.release();
+        drop(gate);
+    });
+    let (error, report) = failed(outcome);
+    assert_eq!((error.code(), report.result), (Code::RolledBack, RecreationResult::RolledBack), "{error}");
+    assert_eq!(case.inspect(&case.name)["Id"], before["Id"]);
     case.assert_alone();
 }
 
