@@ -7,8 +7,9 @@ PREFIX ?= /usr/local
 override PREFIX := $(abspath $(PREFIX))
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-LAB := cargo run -q -p refit-lab --bin lab -- run --
-NEED := tests/support/need
+# --workspace: the features of its dependencies are those of the tests, so that they are compiled once.
+LAB := cargo build -q --workspace --bin lab && $(TARGET)/debug/lab run --
+NEED := tests/lab/need
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\)%*:.*## /\1\t/p' Makefile | expand -t 14
@@ -20,13 +21,17 @@ test: ## every test, on a real engine and registry
 	# Every login of the tests has such a secret, and nothing that was written may hold one.
 	! grep -anE 'REFIT-SECRET|lab-secret|proxy-secret' $(TARGET)/test.log
 
+# tests/lab/timed sets how many tests run at once, and reports a time a suite.
+TEST := cargo --config 'target."cfg(all())".runner = ["$(abspath tests/lab/timed)"]' test
+
 test-rust: ## the library's tests, those of the C ABI among them
 	$(NEED) rust c
-	$(LAB) cargo test --workspace
+	$(LAB) $(TEST) --no-fail-fast --workspace --lib --bins --tests
+	cargo test --workspace --doc
 
 test-kills: ## the kills and faults of recreations and recoveries at every call, the reading ones too, with every kind of fault
 	$(NEED) rust c
-	$(LAB) env REFIT_EVERY_KILL=1 cargo test --no-fail-fast --test recover --test recover_undone --test recover_dependents --test recreate_faults
+	$(LAB) env REFIT_EVERY_KILL=1 $(TEST) --test it -- container::recover container::recreate::faults
 
 test-c: ## the tests of the C ABI alone
 	$(NEED) rust c
@@ -35,28 +40,29 @@ test-c: ## the tests of the C ABI alone
 test-go: ## the tests of the Go binding
 ifneq ($(wildcard bindings/go/go.mod),)
 	$(NEED) rust c go
-	cargo test -q --workspace --no-run
+	cargo test -q --test abi --no-run
 	$(MAKE) go REFIT_BUILT=$(or $(REFIT_BUILT),$(TARGET)/debug/deps)
-	cargo build -q -p refit-lab
+	cargo build -q --workspace --bin lab
 	cd bindings/go && go vet ./... && $(abspath $(TARGET))/debug/lab run -- go test -race ./...
 endif
 
 demo: ## an update of a running container, seen from the outside
 	$(NEED) rust c demo
-	cargo build -q -p refit-lab
 	$(LAB) examples/demo
 
 matrix: ## the tests on every engine there is: make matrix SUITE=name
 	$(NEED) rust c
-	tests/support/matrix $(SUITE)
+	tests/lab/matrix $(SUITE)
 
 bench-%: ## a measurement of benches/: make bench-pull
 	$(NEED) rust c
 	$(LAB) cargo bench --bench $*
 
-lint: ## formatting and lints, as .ci/run wants them
+lint: ## formatting, lints and documentation, as .ci/run wants them
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 header: ## writes include/refit.h from src/ffi
 	REFIT_WRITE=1 cargo test -q --test abi header
@@ -65,14 +71,13 @@ schema: ## writes include/refit.schema.json from the documents' structs
 	REFIT_WRITE=1 cargo test -q --test abi schema
 
 # REFIT_BUILT is a folder with rustc's librefit.so and librefit.a that are to be packaged as they are (the tests take the debug build). Without
-# it they are built, one crate type at a time: an rlib beside them would switch LTO off without a word.
+# it they are built, both at once and without an rlib, which would switch LTO off without a word.
 LIBRARIES := $(or $(REFIT_BUILT),$(TARGET)/dist)
 PACKAGE := $(LIBRARIES)/package
 build:
 ifndef REFIT_BUILT
 	$(NEED) rust c
-	cargo rustc --lib --profile dist --crate-type cdylib
-	cargo rustc --lib --profile dist --crate-type staticlib
+	cargo rustc --lib --profile dist --crate-type cdylib,staticlib
 endif
 
 dist: build ## the release: shared library, static library, refit.pc, in target/dist/package
@@ -104,7 +109,7 @@ go: dist ## the static library where the Go binding looks for it
 	cat include/refit.h bindings/go/lib/*/librefit.a | sha256sum | sed 's|.*|/* & */|' > bindings/go/built.h
 
 clean: ## takes the lab down, then everything that was built
-	-cargo run -q -p refit-lab --bin lab -- down
+	-cargo build -q --workspace --bin lab && $(TARGET)/debug/lab down
 	cargo clean
 	rm -rf bindings/go/lib bindings/go/built.h
 

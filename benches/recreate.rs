@@ -24,8 +24,7 @@ const FILES: &str = "mkdir /many; i=0; while [ $i -lt 20000 ]; do : > /many/$i; 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let lab = Lab::get();
-    let mut options = ConnectOptions::default();
-    options.host = Some(lab.engine.host());
+    let options = ConnectOptions { host: Some(lab.engine.host()), ..ConnectOptions::default() };
     let refit = Refit::connect(options).await.expect("the lab's engine");
     one_container(lab, &refit, "small container", None).await;
     one_container(lab, &refit, "20,000 files in the writable layer", Some(FILES)).await;
@@ -55,8 +54,7 @@ async fn one_container(lab: &Lab, refit: &Refit, what: &str, fill: Option<&str>)
             assert_eq!(lab.engine.exec(name, &["sh", "-c", fill]).output, "made\n");
         }
     };
-    let mut recreate = RecreateOptions::default();
-    recreate.settle = Duration::from_millis(500);
+    let recreate = RecreateOptions { settle: Duration::from_millis(500), ..RecreateOptions::default() };
     let (mut engine, mut classic, mut composed, mut ours) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let old = lab.engine.container(&names[0]).unwrap();
@@ -150,9 +148,8 @@ async fn many_containers(lab: &Lab, refit: &Refit) {
     println!("{CONTAINERS} running containers of one image, wall s of img_update (settle 0.5 s)");
     for (round, at_once) in [1, 4, 1, 4].into_iter().enumerate() {
         scope.publish(&Image::new().version(&format!("{}", round + 1)).build(), "t");
-        let mut options = UpdateOptions::default();
-        options.recreate.settle = Duration::from_millis(500);
-        options.max_concurrency = Some(at_once);
+        let recreate = RecreateOptions { settle: Duration::from_millis(500), ..RecreateOptions::default() };
+        let options = UpdateOptions { recreate, max_concurrency: Some(at_once), ..UpdateOptions::default() };
         let begun = Instant::now();
         let report = refit.update(&image.reference, options).await.expect("an update");
         assert_eq!(report.containers.len(), CONTAINERS);

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use refit::image::{CheckOptions, PullOptions, State};
+use refit::image::{CheckOptions, CheckState, PullOptions};
 use refit::{ConnectOptions, Refit};
 
 #[tokio::main]
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let refit = Refit::connect(ConnectOptions::default()).await?;
     let check = refit.check_update(&image, CheckOptions::default()).await?;
     println!("{image}: {:?}, {} requests to the registry", check.state, check.requests);
-    if matches!(check.state, State::UpdateAvailable | State::NotLocal) {
+    if matches!(check.state, CheckState::UpdateAvailable | CheckState::NotLocal) {
         let pulled = refit
             .pull(&image, PullOptions::default())
             .on_progress(|progress| {

@@ -8,12 +8,18 @@
  *   update show NAME             its state, image, address and volumes
  *   update plan IMAGE            what an update would do
  *   update run IMAGE             update the image and rebuild its containers
+ *   update rollback IMAGE        back to the image before the last update
+ *   update history IMAGE         who has done what, and how it ended
+ *   update logs NAME             the last lines of its log
  *   update remove-old IMAGE      remove what the update has left behind
+ *
+ * The history is kept in the folder REFIT_STATE_DIR, if it is set.
  *
  * cc update.c $(pkg-config --cflags --libs refit libcjson) -o update */
 #include <cjson/cJSON.h>
 #include <refit.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const cJSON *part(const cJSON *object, const char *key) { return cJSON_GetObjectItemCaseSensitive(object, key); }
@@ -162,12 +168,8 @@ static refit_code plan(const refit *r, const char *image) {
   return code;
 }
 
-/* A program with somebody to ask hands the plan's digest on as "expect_digest": what was confirmed is what is done. */
-static refit_code update(const refit *r, const char *image) {
-  char *json = NULL, last[256] = "";
-  refit_error *err = NULL;
-  refit_code code = img_update(r, image, "{\"settle_s\":1}", on_progress, last, NULL, &json, &err);
-  cJSON *done = document(code, json, err);
+/* What an update and a rollback did with each container. */
+static void print_update(const cJSON *done) {
   const cJSON *one;
   cJSON_ArrayForEach(one, part(done, "containers")) {
     printf("  %-26s %s", text(one, "container", ""), text(one, "result", ""));
@@ -176,7 +178,58 @@ static refit_code update(const refit *r, const char *image) {
     printf("\n");
   }
   if (done) printf("  the tag: %s\n", text(done, "tag", "?"));
+}
+
+/* A program with somebody to ask hands the plan's digest on as "expect_digest": what was confirmed is what is done. */
+static refit_code update(const refit *r, const char *image) {
+  char *json = NULL, last[256] = "";
+  refit_error *err = NULL;
+  refit_code code = img_update(r, image, "{\"settle_s\":1,\"actor\":\"the demo\"}", on_progress, last, NULL, &json, &err);
+  cJSON *done = document(code, json, err);
+  print_update(done);
   cJSON_Delete(done);
+  return code;
+}
+
+static refit_code rollback(const refit *r, const char *image) {
+  char *json = NULL, last[256] = "";
+  refit_error *err = NULL;
+  refit_code code = img_rollback(r, image, "{\"settle_s\":1,\"actor\":\"the demo\"}", on_progress, last, NULL, &json, &err);
+  cJSON *done = document(code, json, err);
+  print_update(done);
+  if (done) printf("  the version: %s\n", text(part(done, "to"), "version", "?"));
+  cJSON_Delete(done);
+  return code;
+}
+
+static refit_code history(const refit *r, const char *image) {
+  char *json = NULL;
+  refit_error *err = NULL;
+  cJSON *options = cJSON_CreateObject();
+  cJSON_AddStringToObject(options, "image", image);
+  char *written = cJSON_PrintUnformatted(options);
+  refit_code code = refit_history_list(r, written, NULL, &json, &err);
+  cJSON_free(written);
+  cJSON_Delete(options);
+  cJSON *found = document(code, json, err);
+  const cJSON *one;
+  cJSON_ArrayForEach(one, part(found, "entries")) {
+    const cJSON *from = part(one, "from"), *to = part(one, "to");
+    printf("  %.19s %-9s %-12s %s -> %s, %d containers, by %s\n", text(one, "at", ""), text(one, "kind", ""), text(one, "result", ""),
+           text(from, "version", "(none)"), text(to, "version", "(none)"), cJSON_GetArraySize(part(one, "containers")), text(one, "actor", "nobody"));
+  }
+  cJSON_Delete(found);
+  return code;
+}
+
+static refit_code logs(const refit *r, const char *name) {
+  char *json = NULL;
+  refit_error *err = NULL;
+  refit_code code = container_logs(r, name, "{\"tail\":3,\"timestamps\":true}", NULL, &json, &err);
+  cJSON *found = document(code, json, err);
+  char *all = cJSON_GetStringValue(part(found, "text"));
+  for (char *line = all ? strtok(all, "\n") : NULL; line; line = strtok(NULL, "\n")) printf("  %s\n", line);
+  cJSON_Delete(found);
   return code;
 }
 
@@ -196,7 +249,13 @@ int main(int argc, char **argv) {
   const char *verb = argc > 1 ? argv[1] : "", *subject = argc > 2 ? argv[2] : "";
   refit *r = NULL;
   refit_error *err = NULL;
-  refit_code code = refit_open(NULL, &r, &err);
+  const char *state_dir = getenv("REFIT_STATE_DIR");
+  cJSON *options = cJSON_CreateObject();
+  if (state_dir) cJSON_AddStringToObject(options, "state_dir", state_dir);
+  char *written = cJSON_PrintUnformatted(options);
+  refit_code code = refit_open(written, &r, &err);
+  cJSON_free(written);
+  cJSON_Delete(options);
   if (code != REFIT_OK) {
     document(code, NULL, err);
     return code;
@@ -209,6 +268,9 @@ int main(int argc, char **argv) {
   else if (strcmp(verb, "show") == 0) code = show(r, subject);
   else if (strcmp(verb, "plan") == 0) code = plan(r, subject);
   else if (strcmp(verb, "run") == 0) code = update(r, subject);
+  else if (strcmp(verb, "rollback") == 0) code = rollback(r, subject);
+  else if (strcmp(verb, "history") == 0) code = history(r, subject);
+  else if (strcmp(verb, "logs") == 0) code = logs(r, subject);
   else if (strcmp(verb, "remove-old") == 0) code = remove_old(r, subject);
   else {
     fprintf(stderr, "usage: update list | check IMAGE | pull IMAGE | ... (see the beginning of update.c)\n");

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Code, Error, Result};
+use serde_json::Value;
+
+use crate::error::quoted;
+use crate::{Code, Error, Result, json};
 
 /// The registry that a name without one means.
 pub(crate) const DOCKER_HUB: &str = "docker.io";
@@ -93,10 +96,10 @@ impl Reference {
         self.written_after(self.name())
     }
 
-    /// What somebody said about it without its names, for who looks for words in it: a registry at port 40191 is no 401, and an image may be
-    /// called anything.
-    pub(crate) fn left_out_of(&self, words: &str) -> String {
-        let mut own = words.to_owned();
+    /// A message without the parts of this reference, before phrases are looked for in it: a registry at port 40191 is not a status 401, and an
+    /// image may have any name.
+    pub(crate) fn removed_from(&self, message: &str) -> String {
+        let mut own = message.to_owned();
         for name in [&self.normalised(), &self.familiar(), &self.name(), &self.familiar_name(), self.repository(), self.registry()] {
             own = without(&own, name);
         }
@@ -162,6 +165,13 @@ fn without(text: &str, name: &str) -> String {
     out + rest
 }
 
+/// The references in a list of the engine's (`/RepoTags`, `/RepoDigests`), without its `<none>:<none>`.
+pub(crate) fn listed_references(image: &Value, pointer: &str) -> Vec<String> {
+    let mut references = json::texts(image, pointer);
+    references.retain(|reference| !reference.contains("<none>"));
+    references
+}
+
 /// Whether the text is `sha256:` and 64, or `sha512:` and 128, lower-case hexadecimal digits.
 pub(crate) fn is_digest(text: &str) -> bool {
     let Some((algorithm, digits)) = text.split_once(':') else { return false };
@@ -185,7 +195,7 @@ fn read(text: &str) -> std::result::Result<Reference, &'static str> {
         return Err("it has a space");
     }
     if text.contains("://") {
-        return Err("a reference has no scheme: leave out what stands before the host");
+        return Err("an image reference has no scheme: remove what is before the host");
     }
     if Reference::is_image_id(text) {
         return Err("it is an image id");
@@ -289,15 +299,6 @@ fn is_tag(tag: &str) -> bool {
 
 fn is_lower_hex(byte: u8) -> bool {
     byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
-}
-
-/// The text for a message: the beginning of it when it is long.
-fn quoted(text: &str) -> String {
-    const SHOWN: usize = 100;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("\"{}…\"", &text[..end]),
-        None => format!("\"{text}\""),
-    }
 }
 
 #[cfg(test)]

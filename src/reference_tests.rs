@@ -136,7 +136,7 @@ proptest::proptest! {
 
 #[test]
 fn names_are_left_out_of_words() {
-    let left = |image: &str, words: &str| Reference::parse(image).unwrap().left_out_of(words);
+    let left = |image: &str, words: &str| Reference::parse(image).unwrap().removed_from(words);
     assert_eq!(left("127.0.0.1:40191/app:1", "manifest for 127.0.0.1:40191/app:1 not found"), "manifest for  not found");
     assert_eq!(left("r.example/a:eof", "Get https://r.example/v2/a/manifests/eof: EOF"), "Get https:///v2//manifests/: EOF");
     // A short name is in many words.

@@ -26,9 +26,14 @@ type request struct {
 	input      *string
 	options    options
 	onProgress func(Progress) error
+	onLine     func(LogLine) error
+	onData     func([]byte) error
+	onRead     func([]byte) (int, error)
+	content    []byte  // written by the call
+	into       *[]byte // read by the call
 }
 
-// call makes a call that answers a document, which may stand beside an error.
+// call makes a call that returns a document, which may come with an error.
 func call[T any](ctx context.Context, c *Client, q request) (*T, error) {
 	var document *T
 	_, err := c.cross(ctx, q, &document)
@@ -41,12 +46,12 @@ func (c *Client) read(ctx context.Context, q request, document any) error {
 	return err
 }
 
-// exists makes a call that answers yes or no.
+// exists makes a call that returns yes or no.
 func (c *Client) exists(ctx context.Context, q request) (bool, error) {
 	return c.cross(ctx, q, nil)
 }
 
-// cross is the one place where a call goes over to C.
+// cross is the only function that calls C.
 func (c *Client) cross(ctx context.Context, q request, document any) (exists bool, err error) {
 	op := C.GoString(C.refit_go_name(q.function))
 	if err := ctx.Err(); err != nil {
@@ -63,14 +68,22 @@ func (c *Client) cross(ctx context.Context, q request, document any) (exists boo
 	}
 	defer running.end()
 	args.handle, args.cancel = c.handle, running.token
-	listener := &listener{onProgress: q.onProgress, call: running}
-	if q.onProgress != nil {
+	listener := &listener{onProgress: q.onProgress, onLine: q.onLine, onData: q.onData, onRead: q.onRead, call: running}
+	if q.onProgress != nil || q.onLine != nil || q.onData != nil || q.onRead != nil {
 		handle := cgo.NewHandle(listener)
 		defer handle.Delete()
 		args.listener = C.uintptr_t(handle)
 	}
 
+	if len(q.content) > 0 {
+		args.content = C.CBytes(q.content)
+		args.content_length = C.size_t(len(q.content))
+	}
 	code := C.refit_go_run(args)
+	if q.into != nil {
+		*q.into = append([]byte{}, unsafe.Slice((*byte)(args.data), int(args.length))...)
+		C.refit_bytes_free(args.data, args.length)
+	}
 	if args.document != nil {
 		text := C.GoString(args.document)
 		C.refit_string_free(args.document)
@@ -103,7 +116,7 @@ func arguments(op string, q request) (*C.refit_go_call, error) {
 			continue
 		}
 		if strings.ContainsRune(*argument.goes, 0) {
-			// C would see what stands before it, another name.
+			// C would read only what is before it: another name.
 			return args, &Error{Code: CodeInvalidArgument, Op: op, Message: fmt.Sprintf("%q has a NUL in it", *argument.goes)}
 		}
 		*argument.to = C.CString(*argument.goes)
@@ -115,6 +128,7 @@ func free(args *C.refit_go_call) {
 	C.free(unsafe.Pointer(args.options))
 	C.free(unsafe.Pointer(args.name))
 	C.free(unsafe.Pointer(args.input))
+	C.free(args.content)
 }
 
 // taken is the error that C has made, which is freed.
@@ -127,7 +141,7 @@ func taken(failure *C.refit_error) *Error {
 	return e
 }
 
-// ended tells in a cancelled call's error who has ended it: nobody but the context and Close fires the token.
+// ended adds to a cancelled call's error what has ended it: only the context and Close fire the token.
 func ended(ctx context.Context, e *Error) *Error {
 	if e.Code != CodeCancelled {
 		return e
@@ -140,14 +154,14 @@ func ended(ctx context.Context, e *Error) *Error {
 	return e
 }
 
-// running is a call on its way, with the token that ends it.
+// running is a running call, with the token that ends it.
 type running struct {
 	client *Client
 	token  *C.refit_cancel
 	forget func()
-	// thread is the one on which OnProgress runs now, else 0.
+	// thread is the one on which a callback runs now, else 0.
 	thread atomic.Uintptr
-	// abandoned is a call whose OnProgress has left by runtime.Goexit.
+	// abandoned is a call whose callback has left by runtime.Goexit.
 	abandoned bool
 }
 

@@ -12,14 +12,14 @@ import (
 
 // CheckOptions of [Client.CheckUpdate] and [Client.CheckUpdates].
 type CheckOptions struct {
-	// Via is whom to ask: "auto", "registry" or "engine". Default: the client's CheckVia.
+	// Via says who is asked: "auto", "registry" or "engine". Default: the client's CheckVia.
 	Via string
 	// Platform is os/arch[/variant]. Default: the local image's.
 	Platform string
 	// NewerTag is not in this version: [ErrUnsupported] when set.
 	NewerTag NewerTag
 	Timeout  time.Duration
-	// OnProgress is told of [Client.CheckUpdates] alone.
+	// OnProgress is called by [Client.CheckUpdates] only.
 	OnProgress func(Progress) error
 }
 
@@ -69,7 +69,7 @@ type Check struct {
 	Error              *Error   `json:"error"`
 }
 
-// CheckLocal is the image that is there.
+// CheckLocal is the local image.
 type CheckLocal struct {
 	ID      string     `json:"id"`
 	Digests []string   `json:"digests"`

@@ -1,14 +1,14 @@
 // Package refit manages Docker images, and the containers made from them, by hand: it checks a registry for updates, pulls, and recreates
-// the containers of an image with their configuration, networks and volumes, or puts everything back.
+// the containers of an image with their configuration, networks and volumes, or rolls everything back.
 //
-// Nothing is done that was not asked for. Nothing is lost: a container that cannot be replaced stands as before. An error is never
+// Nothing is done that was not asked for. Nothing is lost: a container that cannot be replaced is as before. An error is never
 // "no update".
 //
 // It is refit's C library, linked in: `make go` in refit's checkout builds it and puts it where this package looks. With the build tag
 // refit_dynamic the shared library is found through pkg-config.
 //
-// Every method takes a [context.Context]; one that is cancelled or expires ends the call within 100 ms, or, where a container is in hand,
-// once that is finished or undone. Where a report exists beside an error, both are returned. A [Client] serves any number of goroutines.
+// Every method takes a [context.Context]; one that is cancelled or expires ends the call within 100 ms, or, while a container is being
+// replaced, once that is finished or rolled back. Where a report exists beside an error, both are returned. A [Client] serves any number of goroutines.
 package refit
 
 /*
@@ -35,29 +35,34 @@ type Options struct {
 	Host string
 	// Connect is "now" (the default: Open asks the engine) or "lazy" (the first call does, and Open succeeds without an engine).
 	Connect string
-	// StateDir is a folder for the last checks and what is kept of a recreation in hand. Default: memory.
+	// StateDir is a folder for the last checks and the snapshot of a recreation in progress. Default: memory.
 	StateDir string
 	// DockerConfig is docker's configuration folder, with its contexts and credentials. Default: DOCKER_CONFIG, else ~/.docker.
 	DockerConfig string
 	// TLSDir is a folder with ca.pem, cert.pem and key.pem. Default: DOCKER_CERT_PATH, or the context's own.
 	TLSDir string
-	// Timeout of each request to the engine, and the longest silence of a stream, 1 s to 1 h. Default: 30 s.
+	// Timeout of each request to the engine, and the silence of a stream (a pull) after which the engine is pinged: as long as it answers, the
+	// stream is waited for. 1 s to 1 h. Default: 30 s.
 	Timeout time.Duration
-	// EngineWait is how long an undo waits for an engine that went away, up to 1 h; negative: not at all. Default: 120 s.
+	// LongTimeout of a create and of a start, which may copy gigabytes into a volume or publish thousands of ports, 1 s to 1 h.
+	// Default: 300 s.
+	LongTimeout time.Duration
+	// EngineWait is how long a rollback goes on while the engine is away or refuses a step, up to 1 h; negative: not at all. Default: 120 s.
 	EngineWait time.Duration
 	// Registries by host, where docker's config.json is not enough.
 	Registries map[string]Registry
-	// CheckVia is whom update checks ask: "auto" (the default), "registry" or "engine".
+	// CheckVia says who is asked in an update check: "auto" (the default), "registry" or "engine".
 	CheckVia string
-	// MaxConcurrency is how many containers are replaced side by side, 1 to 64. Default: 4.
+	// MaxConcurrency is how many containers an update replaces side by side, 1 to 64. One that only has to settle or to become healthy takes
+	// no place; with those, at most three times as many are in progress. Default: 4.
 	MaxConcurrency int
 	// WorkerThreads of the library, 1 to 64. Default: 2.
 	WorkerThreads int
-	// HelperImage is for volumes, which are not in this version: without effect.
+	// HelperImage is a local image with sh and rm, for [Client.VolumeRemoveFile].
 	HelperImage string
-	// HistoryMaxEntries is for the history, which is not in this version: without effect.
+	// HistoryMaxEntries is how many records the history keeps. Default: 10000.
 	HistoryMaxEntries int
-	// HistoryMaxAgeDays is likewise without effect.
+	// HistoryMaxAgeDays is for how many days it keeps a record. Default: 365.
 	HistoryMaxAgeDays int
 }
 
@@ -81,7 +86,7 @@ func (o Options) json() options {
 			text("ca_file", r.CAFile).flag("insecure", r.Insecure).text("mirror", r.Mirror)
 	}
 	return options{}.text("host", o.Host).text("state_dir", o.StateDir).text("docker_config", o.DockerConfig).text("tls_dir", o.TLSDir).
-		seconds("timeout_s", o.Timeout).seconds("engine_wait_s", o.EngineWait).nested("registries", registries).text("check_via", o.CheckVia).
+		seconds("timeout_s", o.Timeout).seconds("long_timeout_s", o.LongTimeout).seconds("engine_wait_s", o.EngineWait).nested("registries", registries).text("check_via", o.CheckVia).
 		number("max_concurrency", o.MaxConcurrency).number("worker_threads", o.WorkerThreads).text("helper_image", o.HelperImage).
 		number("history_max_entries", o.HistoryMaxEntries).number("history_max_age_days", o.HistoryMaxAgeDays)
 }
@@ -97,7 +102,7 @@ type Client struct {
 	ended     chan struct{} // closed after the handle
 }
 
-// Open changes nothing on the engine. Unless o.Connect is "lazy" it asks the engine which API it speaks, and [ErrUnreachable] tells where
+// Open changes nothing on the engine. Unless o.Connect is "lazy" it asks the engine which API it speaks, and [ErrUnreachable] says where
 // it looked. The environment is read here alone.
 func Open(ctx context.Context, o Options) (*Client, error) {
 	if err := ctx.Err(); err != nil {
@@ -139,7 +144,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 func Version() string { return C.GoString(C.refit_version()) }
 
 // Close refuses new calls, lets those that run go on for two seconds, then cancels them and waits until they have returned: for a
-// recreation, until it is finished or undone. From within an OnProgress function it cancels the client's calls and returns at once.
+// recreation, until it is finished or rolled back. From within an OnProgress function it cancels the client's calls and returns at once.
 // It may be called any number of times, and always returns nil.
 func (c *Client) Close() error {
 	c.mu.Lock()
@@ -165,7 +170,7 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// inside tells whether this thread is in the OnProgress function of one of the calls.
+// inside reports whether this thread is in the OnProgress function of one of the calls.
 func (c *Client) inside(thread uintptr) bool {
 	for call := range c.calls {
 		if call.thread.Load() == thread {

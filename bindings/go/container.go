@@ -23,10 +23,10 @@ type Container struct {
 	Created     *time.Time          `json:"created"`
 	Labels      map[string]string   `json:"labels"`
 	Operation   *ContainerOperation `json:"operation"`
-	Interrupted bool                `json:"interrupted"` // a recreation was left in its middle: [Client.Recover]
+	Interrupted bool                `json:"interrupted"` // a recreation was interrupted: [Client.Recover]
 }
 
-// ContainerOperation is a recreation under way.
+// ContainerOperation is a recreation in progress.
 type ContainerOperation struct {
 	Kind      string     `json:"kind"`
 	Phase     *string    `json:"phase"`
@@ -113,17 +113,17 @@ func (c *Client) ContainerList(ctx context.Context, o ContainerListOptions) ([]C
 	return list.Containers, err
 }
 
-// ContainerExists tells whether there is a container of that name or id.
+// ContainerExists reports whether there is a container of that name or id.
 func (c *Client) ContainerExists(ctx context.Context, container string) (bool, error) {
 	return c.exists(ctx, request{function: C.REFIT_GO_container_exists, name: &container})
 }
 
-// ContainerStatus tells what a container does. [ErrNotFound] when there is none.
+// ContainerStatus reports what a container does. [ErrNotFound] when there is none.
 func (c *Client) ContainerStatus(ctx context.Context, container string) (*ContainerStatus, error) {
 	return call[ContainerStatus](ctx, c, request{function: C.REFIT_GO_container_status, name: &container})
 }
 
-// ContainerInfo tells what a container is. [ErrNotFound] when there is none.
+// ContainerInfo reports what a container is. [ErrNotFound] when there is none.
 func (c *Client) ContainerInfo(ctx context.Context, container string) (*ContainerInfo, error) {
 	return call[ContainerInfo](ctx, c, request{function: C.REFIT_GO_container_info, name: &container})
 }

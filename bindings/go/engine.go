@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// EngineInfo is what the engine says of itself.
+// EngineInfo is what the engine reports about itself.
 type EngineInfo struct {
 	Engine             string   `json:"engine"` // docker or podman
 	Version            string   `json:"version"`
@@ -35,6 +35,7 @@ func (c *Client) EngineInfo(ctx context.Context) (*EngineInfo, error) {
 
 // HistoryOptions choose entries of the history.
 type HistoryOptions struct {
+	// Image in any form; Container finds the updates too that recreated it.
 	Image, Container, Actor, Kind string
 	// Since is the time of the oldest entry.
 	Since time.Time
@@ -43,20 +44,29 @@ type HistoryOptions struct {
 	Timeout time.Duration
 }
 
-// HistoryEntry is one thing that was done.
+// HistoryEntry is one call that changed something, or tried to.
 type HistoryEntry struct {
-	ID         string       `json:"id"`
-	At         time.Time    `json:"at"`
-	Kind       string       `json:"kind"`
-	Actor      *string      `json:"actor"`
-	Image      *string      `json:"image"`
-	Container  *string      `json:"container"`
-	From       *HistorySide `json:"from"`
-	To         *HistorySide `json:"to"`
-	Result     string       `json:"result"`
-	Error      *Error       `json:"error"`
-	ElapsedMS  int64        `json:"elapsed_ms"`
-	Containers []string     `json:"containers"`
+	ID         string             `json:"id"`
+	At         time.Time          `json:"at"`   // its end
+	Kind       string             `json:"kind"` // pull, update, recreate, rollback, remove_old, backup, restore, service_update
+	Actor      *string            `json:"actor"`
+	Image      *string            `json:"image"`
+	Container  *string            `json:"container"`
+	Volume     *string            `json:"volume"`
+	Service    *string            `json:"service"`
+	From       *HistorySide       `json:"from"`
+	To         *HistorySide       `json:"to"`
+	Result     string             `json:"result"` // done, unchanged, rolled_back, rollback_failed, failed, cancelled
+	Error      *Error             `json:"error"`
+	ElapsedMS  int64              `json:"elapsed_ms"`
+	Containers []HistoryContainer `json:"containers"`
+}
+
+// HistoryContainer is a container that such a call recreated, or tried to.
+type HistoryContainer struct {
+	Container string `json:"container"`
+	Result    string `json:"result"`
+	Error     *Error `json:"error"`
 }
 
 // HistorySide is an image before or after.
@@ -66,7 +76,8 @@ type HistorySide struct {
 	Version *string `json:"version"`
 }
 
-// HistoryList is what was done through this client, or its StateDir, newest first. This version keeps no history: it is empty.
+// HistoryList is what was pulled, updated, recreated, rolled back and removed through this client, or through any with its StateDir,
+// newest first; failed calls too. Reads, dry runs and calls whose arguments were refused are not in it.
 func (c *Client) HistoryList(ctx context.Context, o HistoryOptions) ([]HistoryEntry, error) {
 	settings := options{}.text("image", o.Image).text("container", o.Container).text("actor", o.Actor).text("kind", o.Kind).
 		number("limit", o.Limit).seconds("timeout_s", o.Timeout)

@@ -44,19 +44,19 @@ func (c Code) String() string {
 
 // The kinds of errors for [errors.Is].
 var (
-	ErrInvalidArgument error = kind(CodeInvalidArgument) // an argument or option that cannot be meant; nothing has happened
+	ErrInvalidArgument error = kind(CodeInvalidArgument) // an argument or option is invalid; nothing has happened
 	ErrTimeout         error = kind(CodeTimeout)         // the Timeout of the call's options has passed
 	ErrNotFound        error = kind(CodeNotFound)        // no such image or container
 	ErrImageMissing    error = kind(CodeImageMissing)    // a required image is not local: pull it by hand
 	ErrUnauthorized    error = kind(CodeUnauthorized)    // the registry wants other credentials
-	ErrConflict        error = kind(CodeConflict)        // name taken, in use, changed under our hands, or leftovers of an interrupted run
+	ErrConflict        error = kind(CodeConflict)        // name taken, in use, changed concurrently, or leftovers of an interrupted run
 	ErrUnreachable     error = kind(CodeUnreachable)     // the engine or the registry cannot be reached
 	ErrEngine          error = kind(CodeEngine)          // the engine answered with an error
 	ErrRegistry        error = kind(CodeRegistry)        // the registry answered with an error
-	ErrRateLimited     error = kind(CodeRateLimited)     // the registry wants to be left alone for a while
+	ErrRateLimited     error = kind(CodeRateLimited)     // the registry wants fewer requests for a while
 	ErrUnsupported     error = kind(CodeUnsupported)     // this version, engine or container cannot do that
-	ErrRolledBack      error = kind(CodeRolledBack)      // the update failed and everything was put back
-	ErrRollbackFailed  error = kind(CodeRollbackFailed)  // it could not be put back: the message says what stands where
+	ErrRolledBack      error = kind(CodeRolledBack)      // the update failed and was rolled back: everything is as before
+	ErrRollbackFailed  error = kind(CodeRollbackFailed)  // the rollback failed: the message says where the containers are
 	ErrData            error = kind(CodeData)            // a digest or an archive does not verify
 	ErrBusy            error = kind(CodeBusy)            // the same thing is being done now, here or elsewhere: try again later
 	ErrIO              error = kind(CodeIO)              // a local file or folder: disk full, StateDir
@@ -81,6 +81,8 @@ type Error struct {
 	RetryAfter time.Duration
 	Missing    []string // images that are required and not local
 	Causes     []string // the errors below this one, outermost first
+	// CreateBody is the body of POST /containers/create for a container that is lost otherwise, with the values of its environment; or nil.
+	CreateBody any
 
 	wrapped []error
 }
@@ -109,6 +111,7 @@ type errorDocument struct {
 	RetryAfter *float64 `json:"retry_after_s"`
 	Missing    []string `json:"missing"`
 	Causes     []string `json:"causes"`
+	CreateBody any      `json:"create_body"`
 }
 
 // UnmarshalJSON reads the document of an error as the library writes it.
@@ -117,7 +120,7 @@ func (e *Error) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &d); err != nil {
 		return err
 	}
-	*e = Error{Code: d.Code, Op: d.Op, Message: d.Message, Missing: d.Missing, Causes: d.Causes}
+	*e = Error{Code: d.Code, Op: d.Op, Message: d.Message, Missing: d.Missing, Causes: d.Causes, CreateBody: d.CreateBody}
 	if d.Image != nil {
 		e.Image = *d.Image
 	}
@@ -135,7 +138,7 @@ func (e *Error) UnmarshalJSON(text []byte) error {
 
 // MarshalJSON writes the same document.
 func (e *Error) MarshalJSON() ([]byte, error) {
-	d := errorDocument{Code: e.Code, Name: e.Code.String(), Message: e.Message, Op: e.Op, Missing: list(e.Missing), Causes: list(e.Causes)}
+	d := errorDocument{Code: e.Code, Name: e.Code.String(), Message: e.Message, Op: e.Op, Missing: list(e.Missing), Causes: list(e.Causes), CreateBody: e.CreateBody}
 	if e.Image != "" {
 		d.Image = &e.Image
 	}

@@ -76,7 +76,7 @@ type ImageStatus struct {
 	LastError *LastError      `json:"last_error"`
 }
 
-// ImageOperation is a pull under way.
+// ImageOperation is a pull in progress.
 type ImageOperation struct {
 	Kind           string        `json:"kind"`
 	Phase          string        `json:"phase"`
@@ -89,7 +89,7 @@ type ImageOperation struct {
 	Layers         []LayerStatus `json:"layers"`
 }
 
-// LayerStatus is a layer of a pull under way.
+// LayerStatus is a layer of a pull in progress.
 type LayerStatus struct {
 	ID      string `json:"id"`
 	Status  string `json:"status"` // pending, downloading, extracting, verifying, complete

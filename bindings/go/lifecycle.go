@@ -51,7 +51,7 @@ type ContainerRemoveOptions struct {
 	Timeout       time.Duration
 }
 
-// ContainerChange tells what came of a start, stop, restart or removal.
+// ContainerChange reports the result of a start, stop, restart or removal.
 type ContainerChange struct {
 	Container string `json:"container"`
 	Changed   bool   `json:"changed"` // false: it was so already

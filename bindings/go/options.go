@@ -12,8 +12,9 @@ func (o options) text(key, value string) options {
 	return o
 }
 
+// texts leaves the default where the list is nil; an empty one is empty.
 func (o options) texts(key string, value []string) options {
-	if len(value) > 0 {
+	if value != nil {
 		o[key] = value
 	}
 	return o
@@ -66,6 +67,19 @@ func (o options) seconds(key string, value time.Duration) options {
 func (o options) nested(key string, value options) options {
 	if len(value) > 0 {
 		o[key] = value
+	}
+	return o
+}
+
+// owner are the settings of files that are written.
+func (o options) owner(mode, uid, gid *uint32, modified time.Time) options {
+	for key, value := range map[string]*uint32{"mode": mode, "uid": uid, "gid": gid} {
+		if value != nil {
+			o[key] = *value
+		}
+	}
+	if !modified.IsZero() {
+		o["modified"] = modified.Format(time.RFC3339)
 	}
 	return o
 }

@@ -28,9 +28,12 @@ type Progress struct {
 	Step, Steps    int // which of several images or containers, from 1
 }
 
-// listener is an OnProgress function and what came of it.
+// listener is the callback of a call and what came of it.
 type listener struct {
 	onProgress func(Progress) error
+	onLine     func(LogLine) error
+	onData     func([]byte) error
+	onRead     func([]byte) (int, error)
 	call       *running
 	err        error
 	panicked   any
@@ -44,16 +47,21 @@ func refitGoProgress(p *C.refit_progress, handle, thread C.uintptr_t) C.int32_t 
 		Current: uint64(p.current), Total: uint64(p.total), BytesPerSecond: uint64(p.bytes_per_second),
 		ETA: time.Duration(p.eta_seconds) * time.Second, Permille: int(p.permille), Step: int(p.step), Steps: int(p.steps),
 	}
+	return l.hear(thread, func() error { return l.onProgress(report) })
+}
+
+// hear answers 0 when the call goes on.
+func (l *listener) hear(thread C.uintptr_t, callback func() error) C.int32_t {
 	l.call.thread.Store(uintptr(thread))
 	defer l.call.thread.Store(0)
-	if l.hear(report) {
+	if l.returns(callback) {
 		return 0
 	}
 	return 1
 }
 
-// hear tells whether the call is to go on. A panic must not unwind through the library's frames.
-func (l *listener) hear(report Progress) (goOn bool) {
+// returns reports whether the callback returned without an error. A panic must not unwind through the library's frames.
+func (l *listener) returns(callback func() error) bool {
 	returned := false
 	defer func() {
 		if !returned {
@@ -61,7 +69,7 @@ func (l *listener) hear(report Progress) (goOn bool) {
 			l.call.abandoned = l.panicked == nil
 		}
 	}()
-	l.err = l.onProgress(report)
+	l.err = callback()
 	returned = true
 	return l.err == nil
 }

@@ -79,7 +79,7 @@ func TestOnProgressMayUseTheClientAndBeSlow(t *testing.T) {
 		asked++
 		status, err := c.ImageStatus(ctx, p.Reference)
 		if err == nil && !status.Pulling && report.Permille < 1000 {
-			// The newest report is told, which may be older than the state.
+			// The newest progress is reported, which may be older than the state.
 			time.Sleep(10 * time.Millisecond)
 		}
 		_, nested := c.Pull(ctx, p.Reference, PullOptions{OnProgress: func(Progress) error { return nil }})

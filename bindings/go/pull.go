@@ -19,7 +19,7 @@ type PullOptions struct {
 	// Actor is who asks for it, for the history.
 	Actor   string
 	Timeout time.Duration
-	// OnProgress is told how the pull stands.
+	// OnProgress is called with the progress of the pull.
 	OnProgress func(Progress) error
 }
 
@@ -37,7 +37,9 @@ type PullResult struct {
 	Digest          *string      `json:"digest"`
 	BytesDownloaded int64        `json:"bytes_downloaded"`
 	ElapsedMS       int64        `json:"elapsed_ms"`
-	Shared          bool         `json:"shared"` // it has joined a pull under way
+	Notes           []Note       `json:"notes"`  // credential_rejected
+	Shared          bool         `json:"shared"` // it has joined a pull that was in progress
+	Warnings        []Warning    `json:"warnings"`
 }
 
 // PulledImage is a local image before or after a pull.

@@ -14,13 +14,14 @@ import (
 type RecreateOptions struct {
 	// StopTimeout is the grace before the old container is killed, rounded up to whole seconds; negative: none. Default: the container's own.
 	StopTimeout time.Duration
-	// Settle is how long the new container has to keep running before the old one is removed, up to 10 min; negative: not at all.
-	// Default: 3 s.
+	// Settle is how long the new container has to keep running before the old one is removed, up to 10 min; negative: it
+	// is enough that it was started. Default: 3 s.
 	Settle time.Duration
-	// HealthTimeout is how long a container with a healthcheck may be starting, never less than its start period, interval and timeout
-	// together; negative: its health does not count. Default: 60 s.
+	// HealthTimeout is how long a container with a healthcheck may be starting; negative: its health does not count. Default: until the engine
+	// says unhealthy at the latest (start period, and as many intervals and timeouts as retries), at least 60 s.
 	HealthTimeout time.Duration
-	// RecreateDependents recreates those too that hold the container by its id (its network, pid or ipc namespace, its volumes): all or none.
+	// RecreateDependents recreates those too that hold the container by its id (its network, pid or ipc namespace, its volumes) or
+	// link to it: all or none.
 	RecreateDependents bool
 	// AllowPaused recreates a paused container, which loses its frozen memory; the new one is paused again.
 	AllowPaused bool
@@ -28,8 +29,19 @@ type RecreateOptions struct {
 	AllowAutoRemove bool
 	// AllowPinned recreates a container that was created from an image id, from the same image.
 	AllowPinned bool
-	// AllowLossy recreates where the engine does not tell everything that a container was created with (Podman).
+	// AllowLossy recreates where the engine does not show everything that a container was created with (Podman).
 	AllowLossy bool
+	// AcceptChanges are fields in which the new container may differ from the old one, named as in the error of a recreation
+	// ("HostConfig.Memory").
+	AcceptChanges []string
+	// AllowOwnConnection recreates the container through which this client reaches its engine (a socket proxy, an agent, a tunnel). Its stop
+	// cuts the connection: [Client.Recover] has to be called through another one.
+	AllowOwnConnection bool
+	// CountLayerChanges counts the files outside of volumes, which are lost; the engine gets 2 s for it. Default: true.
+	CountLayerChanges *bool
+	// Provider is the container, by name or id, in the place of a provider that is gone: where the container's network, pid or ipc namespace
+	// is that of one which no longer exists, it is attached to this one, which has to run. Default: the one that its labels of Compose name.
+	Provider string
 	// RecoverFirst repairs what an interrupted run has left, as [Client.Recover] does.
 	RecoverFirst bool
 	// Hooks run in the container.
@@ -37,7 +49,7 @@ type RecreateOptions struct {
 	// Actor is who asks for it, for the history.
 	Actor   string
 	Timeout time.Duration
-	// OnProgress is told of every step.
+	// OnProgress is called for every step.
 	OnProgress func(Progress) error
 }
 
@@ -45,29 +57,32 @@ type RecreateOptions struct {
 // but the call's, and do not run in dependents.
 type Hooks struct {
 	Before [][]string // in the old container before it is stopped, when it runs, not paused; a failure ends all with nothing changed
-	After  [][]string // in the new container once it is settled, when it runs; a failure puts the old one back
+	After  [][]string // in the new container once it is settled, when it runs; a failure rolls back
+	// Timeout of each; one that takes longer has failed, and goes on in the container. 1 s to 24 h. Default: 10 min.
+	Timeout time.Duration
 }
 
 // Recreation is what became of one container.
 type Recreation struct {
 	Container string `json:"container"`
 	// Result is recreated; rolled_back: the old one was stopped, and runs again as before; rollback_failed; refused: nothing was begun;
-	// failed: the old one was never stopped, or did not run, and stands as before; or not_attempted, of a dependent or a container of an
+	// failed: the old one was never stopped, or did not run, and is as before; or not_attempted, of a dependent or a container of an
 	// update: its turn never came.
-	Result               string       `json:"result"`
-	OldID                string       `json:"old_id"`
-	NewID                *string      `json:"new_id"`
-	Image                string       `json:"image"`
-	OldImageID           *string      `json:"old_image_id"`
-	NewImageID           *string      `json:"new_image_id"`
-	State                *string      `json:"state"`
-	DowntimeMS           *int64       `json:"downtime_ms"` // by the engine's clock; nil where it did not run
+	Result     string  `json:"result"`
+	OldID      string  `json:"old_id"`
+	NewID      *string `json:"new_id"`
+	Image      string  `json:"image"`
+	OldImageID *string `json:"old_image_id"`
+	NewImageID *string `json:"new_image_id"`
+	State      *string `json:"state"`
+	// DowntimeMS is from the old one's State.FinishedAt to the new one's State.StartedAt; nil where it did not run, and with --rm.
+	DowntimeMS           *int64       `json:"downtime_ms"`
 	Changes              []Change     `json:"changes"`
 	Warnings             []Warning    `json:"warnings"`
 	Dependents           []Recreation `json:"dependents"`             // those that held it by its id, recreated with it
-	WritableLayerChanges *int64       `json:"writable_layer_changes"` // files outside of volumes, which are not kept
-	OldLeft              bool         `json:"old_left"`               // the old container stands beside the new one: [Client.Recover]
-	LogsTail             *string      `json:"logs_tail"`              // the last words of a new container that failed
+	WritableLayerChanges *int64       `json:"writable_layer_changes"` // files outside of volumes, which are lost
+	OldLeft              bool         `json:"old_left"`               // the old container could not be removed and is beside the new one: [Client.Recover]
+	LogsTail             *string      `json:"logs_tail"`              // the last lines of the log of a new container that failed
 	Error                *Error       `json:"error"`
 	ElapsedMS            int64        `json:"elapsed_ms"`
 }
@@ -89,11 +104,15 @@ type Warning struct {
 
 // RecoverOptions of [Client.Recover].
 type RecoverOptions struct {
-	DryRun  bool   // tell what would be done
-	Force   bool   // also where a run was at work a moment ago; not where one of this process is
-	Actor   string // who asks for it, for the history
-	Timeout time.Duration
-	// OnProgress is told of every step.
+	DryRun bool // report what would be done
+	Force  bool // also where a run was at work a moment ago; not where one of this process is
+	// Settle, HealthTimeout and StopTimeout are as in [RecreateOptions], for what nothing tells of the interrupted run.
+	Settle        time.Duration
+	HealthTimeout time.Duration
+	StopTimeout   time.Duration
+	Actor         string // who asks for it, for the history
+	Timeout       time.Duration
+	// OnProgress is called for every step.
 	OnProgress func(Progress) error
 }
 
@@ -113,16 +132,18 @@ type Recovered struct {
 }
 
 // Recreate replaces a container by a new one made from the image that its reference names now, with its whole configuration, networks and
-// volumes; running again if it ran. Nothing is pulled. A failure puts everything back: [ErrRolledBack], with the report.
+// volumes; running again if it ran. Nothing is pulled. A failure is rolled back: [ErrRolledBack], with the report.
 func (c *Client) Recreate(ctx context.Context, container string, o RecreateOptions) (*Recreation, error) {
 	q := request{function: C.REFIT_GO_container_recreate, name: &container, options: o.json(), onProgress: o.OnProgress}
 	return call[Recreation](ctx, c, q)
 }
 
-// Recover finishes or undoes what an interrupted recreation left, of one container (its name, or 12 digits of its id at least) or, for "",
+// Recover finishes or rolls back an interrupted recreation, of one container (its name, or 12 digits of its id at least) or, for "",
 // of all. Where it fails, the error is that of the first that could not be repaired, and comes with what was found.
 func (c *Client) Recover(ctx context.Context, container string, o RecoverOptions) (*Recovery, error) {
-	settings := options{}.flag("dry_run", o.DryRun).flag("force", o.Force).text("actor", o.Actor).seconds("timeout_s", o.Timeout)
+	settings := options{}.flag("dry_run", o.DryRun).flag("force", o.Force).seconds("settle_s", o.Settle).
+		seconds("health_timeout_s", o.HealthTimeout).seconds("stop_timeout_s", o.StopTimeout).
+		text("actor", o.Actor).seconds("timeout_s", o.Timeout)
 	q := request{function: C.REFIT_GO_container_recover, options: settings, onProgress: o.OnProgress}
 	if container != "" {
 		q.name = &container
@@ -131,9 +152,10 @@ func (c *Client) Recover(ctx context.Context, container string, o RecoverOptions
 }
 
 func (o RecreateOptions) json() options {
-	hooks := options{}.commands("before", o.Hooks.Before).commands("after", o.Hooks.After)
+	hooks := options{}.commands("before", o.Hooks.Before).commands("after", o.Hooks.After).seconds("timeout_s", o.Hooks.Timeout)
 	return options{}.seconds("stop_timeout_s", o.StopTimeout).seconds("settle_s", o.Settle).seconds("health_timeout_s", o.HealthTimeout).
 		flag("recreate_dependents", o.RecreateDependents).flag("allow_paused", o.AllowPaused).flag("allow_auto_remove", o.AllowAutoRemove).
-		flag("allow_pinned", o.AllowPinned).flag("allow_lossy", o.AllowLossy).flag("recover_first", o.RecoverFirst).nested("hooks", hooks).
-		text("actor", o.Actor).seconds("timeout_s", o.Timeout)
+		flag("allow_pinned", o.AllowPinned).flag("allow_lossy", o.AllowLossy).flag("allow_own_connection", o.AllowOwnConnection).
+		flagOr("count_layer_changes", o.CountLayerChanges).flag("recover_first", o.RecoverFirst).nested("hooks", hooks).texts("accept_changes", o.AcceptChanges).text("provider", o.Provider).text("actor", o.Actor).
+		seconds("timeout_s", o.Timeout)
 }

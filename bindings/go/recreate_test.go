@@ -33,7 +33,7 @@ func TestAContainerIsRecreatedFromItsNewImage(t *testing.T) {
 	}
 	for _, phase := range []string{"creating", "stopping", "starting", "done"} {
 		if !phases[phase] {
-			t.Errorf("%s was not told: %v", phase, phases)
+			t.Errorf("%s was not reported: %v", phase, phases)
 		}
 	}
 	if info, err := c.ContainerInfo(ctx, web); err != nil || info.ID != *done.NewID || !slices.Contains(info.Env, "A=b") || info.Labels["k"] != "v" {
@@ -65,7 +65,7 @@ func TestABrokenImageIsRolledBackWithItsReport(t *testing.T) {
 }
 
 // From the stop on, what was begun is undone before the call returns, with its report beside the caller's own error.
-func TestTheErrorOfOnProgressUndoesARecreation(t *testing.T) {
+func TestTheErrorOfOnProgressRollsARecreationBack(t *testing.T) {
 	ctx, c := context.Background(), open(t)
 	name := scope(t, "undo")
 	web := name + "-web"
@@ -100,7 +100,7 @@ func TestTheErrorOfOnProgressUndoesARecreation(t *testing.T) {
 	}
 }
 
-func TestARecreationThatCannotBeIsRefusedWithItsReason(t *testing.T) {
+func TestARecreationThatIsNotPossibleIsRefusedWithItsReason(t *testing.T) {
 	ctx, c := context.Background(), open(t)
 	name := scope(t, "refused")
 	p := pull(t, name, "latest")

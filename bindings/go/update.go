@@ -12,7 +12,7 @@ import (
 
 // UpdateOptions of [Client.PlanUpdate] and [Client.Update].
 type UpdateOptions struct {
-	// Containers by name. Default: all that were created from the image's reference and are outdated.
+	// Containers by name. Nil: all that were created from the image's reference and are outdated; empty: none.
 	Containers []string
 	// Force recreates those too that are current.
 	Force bool
@@ -37,13 +37,16 @@ type UpdateOptions struct {
 	AllowAutoRemove    bool
 	AllowPinned        bool
 	AllowLossy         bool
+	AcceptChanges      []string
+	AllowOwnConnection bool
+	Provider           string
 	RecoverFirst       bool
 	Hooks              Hooks
 
 	// Actor is who asks for it, for the history.
 	Actor   string
 	Timeout time.Duration
-	// OnProgress is told how the pull and every container stands; Step of Steps is the container. [Client.PlanUpdate] does not call it.
+	// OnProgress is called with the progress of the pull and of every container; Step of Steps is the container. [Client.PlanUpdate] does not call it.
 	OnProgress func(Progress) error
 }
 
@@ -81,17 +84,32 @@ type ImageChange struct {
 	After  any    `json:"after"`
 }
 
-// UpdateReport is what an update has done and undone.
+// UpdateReport is what an update has done and rolled back.
 type UpdateReport struct {
 	Image      string           `json:"image"`
 	Check      *Check           `json:"check"`
 	Pull       *PullResult      `json:"pull"`
-	Tag        string           `json:"tag"` // moved, restored, unchanged
+	Tag        string           `json:"tag"` // moved, restored, unchanged; empty where the engine did not say
 	Containers []Recreation     `json:"containers"`
 	Backups    []Backup         `json:"backups"` // always empty in this version
 	RemovedOld *RemoveOldResult `json:"removed_old"`
+	Warnings   []Warning        `json:"warnings"` // what did not succeed beside the update, which is done: remove_old_failed
 	ElapsedMS  int64            `json:"elapsed_ms"`
 	Error      *Error           `json:"error"`
+}
+
+// RollbackOptions of [Client.Rollback].
+type RollbackOptions struct {
+	// To is the id of the image to go to. Default: the one that the tag named before the last update or pull.
+	To string
+	// RecreateOptions are for each container. Actor, Timeout and OnProgress are those of the whole call.
+	RecreateOptions
+}
+
+// RollbackReport is that of an update, without Check and Pull, and the image that was gone to.
+type RollbackReport struct {
+	UpdateReport
+	To *HistorySide `json:"to"`
 }
 
 // Backup is a volume's archive.
@@ -104,7 +122,7 @@ type Backup struct {
 type RemoveOldOptions struct {
 	// KeepLatest keeps the image that the reference names. Default (nil): true.
 	KeepLatest *bool
-	DryRun     bool   // tell what would be done
+	DryRun     bool   // report what would be done
 	Actor      string // who asks for it, for the history
 	Timeout    time.Duration
 }
@@ -115,6 +133,7 @@ type RemoveOldResult struct {
 	Removed    []RemovedImage `json:"removed"`
 	Kept       []KeptImage    `json:"kept"`
 	BytesFreed int64          `json:"bytes_freed"`
+	Warnings   []Warning      `json:"warnings"`
 }
 
 // RemovedImage is an image that was removed.
@@ -130,15 +149,40 @@ type KeptImage struct {
 	Why string `json:"why"`
 }
 
-// PlanUpdate tells what [Client.Update] would do. Nothing is changed and nothing is pulled; whatever the update would refuse is in it.
+// PlanUpdate reports what [Client.Update] would do. Nothing is changed and nothing is pulled; whatever the update would refuse is in it.
 func (c *Client) PlanUpdate(ctx context.Context, image string, o UpdateOptions) (*Plan, error) {
 	return call[Plan](ctx, c, request{function: C.REFIT_GO_img_plan_update, name: &image, options: o.json()})
 }
 
 // Update checks, pulls, then recreates every container that was created from this reference and is outdated; those that ran run again.
-// When a container fails it is put back: [ErrRolledBack]. When none has moved, the tag is put back too. The report comes with every error.
+// A container that fails is rolled back: [ErrRolledBack]. When none was replaced, the tag names the old image again. The report comes with every error.
 func (c *Client) Update(ctx context.Context, image string, o UpdateOptions) (*UpdateReport, error) {
 	return call[UpdateReport](ctx, c, request{function: C.REFIT_GO_img_update, name: &image, options: o.json(), onProgress: o.OnProgress})
+}
+
+// UpdateAll updates each image, one after another; nil: every image with a tag whose check says that there is an update. An image that
+// could not be updated has its error in its own report, and spoils no other. Containers and ExpectDigest belong to one image:
+// [ErrInvalidArgument]. The reports that there are come with every error.
+func (c *Client) UpdateAll(ctx context.Context, images []string, o UpdateOptions) ([]UpdateReport, error) {
+	q := request{function: C.REFIT_GO_img_update_all, options: o.json(), onProgress: o.OnProgress}
+	if images != nil {
+		names := jsonOf(images)
+		q.name = &names
+	}
+	var list struct {
+		Images    []UpdateReport `json:"images"`
+		ElapsedMS int64          `json:"elapsed_ms"`
+	}
+	err := c.read(ctx, q, &list)
+	return list.Images, err
+}
+
+// Rollback lets the tag name the image again that it named before the last update, and recreates every container of it; volumes stay as
+// they are, and no registry is asked. A second one goes forward again. [ErrNotFound]: there is no image before. [ErrConflict]: several may
+// be meant. [ErrImageMissing]: it is not local any more. The report comes with every error.
+func (c *Client) Rollback(ctx context.Context, image string, o RollbackOptions) (*RollbackReport, error) {
+	settings := o.RecreateOptions.json().text("to", o.To)
+	return call[RollbackReport](ctx, c, request{function: C.REFIT_GO_img_rollback, name: &image, options: settings, onProgress: o.OnProgress})
 }
 
 // RemoveOld removes the untagged images of a repository that no container and no other tag uses; never by force.
@@ -151,7 +195,10 @@ func (o UpdateOptions) json() options {
 	each := RecreateOptions{
 		StopTimeout: o.StopTimeout, Settle: o.Settle, HealthTimeout: o.HealthTimeout, RecreateDependents: o.RecreateDependents,
 		AllowPaused: o.AllowPaused, AllowAutoRemove: o.AllowAutoRemove, AllowPinned: o.AllowPinned, AllowLossy: o.AllowLossy,
-		RecoverFirst: o.RecoverFirst, Hooks: o.Hooks, Actor: o.Actor, Timeout: o.Timeout,
+		AcceptChanges:      o.AcceptChanges,
+		AllowOwnConnection: o.AllowOwnConnection,
+		Provider:           o.Provider,
+		RecoverFirst:       o.RecoverFirst, Hooks: o.Hooks, Actor: o.Actor, Timeout: o.Timeout,
 	}
 	return each.json().texts("containers", o.Containers).flag("force", o.Force).text("expect_digest", o.ExpectDigest).
 		text("platform", o.Platform).text("on_failure", o.OnFailure).number("max_concurrency", o.MaxConcurrency).flag("remove_old", o.RemoveOld)

@@ -31,6 +31,14 @@ func TestAnImageIsCheckedPlannedAndUpdated(t *testing.T) {
 		t.Fatalf("%+v, %v", plan, err)
 	}
 
+	// An empty list is no list of all.
+	if none, err := c.PlanUpdate(ctx, old.Reference, UpdateOptions{Containers: []string{}}); err != nil || len(none.Containers) != 0 {
+		t.Errorf("%+v, %v", none, err)
+	}
+	if none, err := c.CheckUpdates(ctx, []string{}, CheckOptions{}); err != nil || len(none) != 0 {
+		t.Errorf("%+v, %v", none, err)
+	}
+
 	last := Progress{}
 	options := UpdateOptions{ExpectDigest: *plan.ExpectDigest, OnProgress: func(p Progress) error { last = p; return nil }}
 	options.Settle = 300 * time.Millisecond
@@ -40,6 +48,19 @@ func TestAnImageIsCheckedPlannedAndUpdated(t *testing.T) {
 	}
 	if last.Phase != "done" || last.Permille != 1000 {
 		t.Errorf("the last report is %+v", last)
+	}
+	back, err := c.Rollback(ctx, old.Reference, RollbackOptions{RecreateOptions: RecreateOptions{Settle: 300 * time.Millisecond, Actor: "ann"}})
+	if err != nil || back.Tag != "moved" || back.To == nil || *back.To.Version != "1.0" || len(back.Containers) != 1 {
+		t.Fatalf("%+v, %v", back, err)
+	}
+	entries, err := c.HistoryList(ctx, HistoryOptions{Container: web})
+	if err != nil || len(entries) != 2 || entries[0].Kind != "rollback" || *entries[0].Actor != "ann" || entries[1].Kind != "update" || *entries[1].To.Version != "2.0" {
+		t.Fatalf("%+v, %v", entries, err)
+	}
+	options.ExpectDigest = ""
+	list, err := c.UpdateAll(ctx, []string{old.Reference, "127.0.0.1:1/nowhere:1"}, options)
+	if err != nil || len(list) != 2 || list[0].Error != nil || len(list[0].Containers) != 1 || list[1].Error == nil {
+		t.Fatalf("%+v, %v", list, err)
 	}
 	if removed, err := c.RemoveOld(ctx, old.Reference, RemoveOldOptions{}); err != nil || len(removed.Removed) != 1 {
 		t.Errorf("%+v, %v", removed, err)

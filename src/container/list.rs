@@ -1,25 +1,29 @@
 //! `container_list`: the containers, as a user knows them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::in_hand;
-use super::inspect;
-use super::names::{self, Hand};
-use super::requests;
+use super::replacement::run_guard;
+use super::{ContainerState, OperationKind};
+use crate::container::current_image::CurrentImage;
+use crate::container::inventory::INSPECTS_AT_ONCE;
+use crate::container::replacement::names::{self, OperationState};
 use crate::engine::Engine;
-use crate::image::Current;
-use crate::image::inspect::{names as image_names, text};
-use crate::image::list::unix_time;
-use crate::reference::Reference;
+use crate::engine::api::{containers, images};
+use crate::engine::names::check_container;
+use crate::error::{quoted, shown};
+use crate::json::{integer, optional_text, text, text_map, unix_time};
+use crate::reference::{Reference, listed_references};
 use crate::{Code, Error, Refit, Result};
 
 /// Which containers are listed; the default is all.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct ContainersOptions {
     /// Those that do not run, too. Default: true.
     pub all: bool,
@@ -38,14 +42,14 @@ impl Default for ContainersOptions {
 impl ContainersOptions {
     pub(crate) fn admits(&self, entry: &ContainerSummary) -> bool {
         let labelled = |(key, value): (&String, &String)| entry.labels.get(key).is_some_and(|own| value.is_empty() || own == value);
-        (self.all || matches!(entry.state.as_str(), "running" | "paused" | "restarting"))
+        (self.all || entry.state.is_running())
             && (self.names.is_empty() || self.names.contains(&entry.name))
             && self.labels.iter().all(labelled)
     }
 }
 
 /// Containers.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "container_list")]
 #[non_exhaustive]
 pub struct ContainerList {
@@ -54,7 +58,7 @@ pub struct ContainerList {
 }
 
 /// A container in a list.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ContainerSummary {
     /// The engine's id.
@@ -66,45 +70,45 @@ pub struct ContainerSummary {
     /// The image that it was created from.
     pub image_id: String,
     /// `created`, `running`, `paused`, `restarting`, `removing`, `exited`, `dead`.
-    pub state: String,
-    /// The engine's words: `Up 2 hours`.
+    pub state: ContainerState,
+    /// The engine's text: `Up 2 hours`.
     pub status: String,
     /// Its reference names another local image now.
     pub outdated: bool,
-    /// When it was created (RFC 3339).
-    pub created: Option<String>,
+    /// When it was created.
+    pub created: Option<Timestamp>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// What is being done to it.
     pub operation: Option<ContainerOperation>,
-    /// A recreation began and nobody works on it: `container_recover`.
+    /// A recreation was interrupted: `container_recover`.
     pub interrupted: bool,
     /// The manifest that it runs, where its image is an index of a containerd store (API 1.48).
     #[serde(skip)]
     pub(crate) manifest: Option<String>,
 }
 
-/// Work on a container that is under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+/// Work on a container that is in progress.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ContainerOperation {
     /// `recreate` or `recover`.
-    pub kind: &'static str,
+    pub kind: OperationKind,
     /// The phase, where this process does the work.
-    pub phase: Option<&'static str>,
+    pub phase: Option<String>,
     /// Thousandths, where this process does the work.
     pub permille: Option<u32>,
-    /// When it began (RFC 3339), where this process does the work.
-    pub started_at: Option<String>,
+    /// When it began, where this process does the work.
+    pub started_at: Option<Timestamp>,
 }
 
-impl From<in_hand::Current> for ContainerOperation {
-    fn from(current: in_hand::Current) -> Self {
+impl From<run_guard::Current> for ContainerOperation {
+    fn from(current: run_guard::Current) -> Self {
         Self {
-            kind: current.kind,
-            phase: Some(current.phase),
+            kind: current.kind.into(),
+            phase: Some(current.phase.into()),
             permille: Some(current.permille),
-            started_at: Some(current.started_at.to_string()),
+            started_at: Some(current.started_at),
         }
     }
 }
@@ -118,17 +122,27 @@ pub(crate) struct Listing {
 
 impl Listing {
     pub(crate) async fn read(engine: &Engine) -> Result<Self> {
-        let (entries, now) = requests::list(engine).await?;
+        let (entries, now) = containers::list(engine).await?;
         Ok(Self { engine: engine.endpoint().to_string(), entries, now })
+    }
+
+    /// The containers that the options admit, each with the reference from which it was created. `outdated` is not known yet.
+    pub(crate) async fn read_admitted(refit: &Refit, options: &ContainersOptions) -> Result<Vec<ContainerSummary>> {
+        let (engine, references) = (&refit.shared.engine, &refit.shared.creation_references);
+        let listing = Self::read(engine).await?;
+        references.keep(&listing);
+        let mut containers: Vec<ContainerSummary> = listing.containers().into_iter().filter(|entry| options.admits(entry)).collect();
+        references.complete(engine, &mut containers).await?;
+        Ok(containers)
     }
 
     /// Every container once, under its own name. `outdated` is not known yet.
     pub(crate) fn containers(&self) -> Vec<ContainerSummary> {
-        let folded = names::fold(&self.entries, self.now).into_iter();
-        folded
-            .map(|folded| {
-                let mut entry = summary(folded.name, folded.entry, folded.hand);
-                if let Some(current) = in_hand::current(&self.engine, &entry.name) {
+        let listed = names::containers_in_list(&self.entries, self.now).into_iter();
+        listed
+            .map(|listed| {
+                let mut entry = summary(listed.name, listed.entry, listed.state);
+                if let Some(current) = run_guard::current(&self.engine, &entry.name) {
                     entry.operation = Some(current.into());
                     entry.interrupted = false;
                 }
@@ -137,8 +151,14 @@ impl Listing {
             .collect()
     }
 
+    /// One container by its name, or by its id or the beginning of one, from a list that is read for it.
+    pub(crate) async fn find_on(engine: &Engine, container: &str) -> Result<Option<ContainerSummary>> {
+        check_container(container)?;
+        Self::read(engine).await?.find(container)
+    }
+
     /// One container by its name, or by its id or the beginning of one, as the engine takes them.
-    pub(crate) fn find(&self, container: &str) -> Result<Option<ContainerSummary>> {
+    fn find(&self, container: &str) -> Result<Option<ContainerSummary>> {
         let wanted = container.strip_prefix('/').unwrap_or(container);
         let all = self.containers();
         if let Some(named) = all.iter().find(|entry| entry.name == wanted || entry.id == wanted) {
@@ -146,7 +166,9 @@ impl Listing {
         }
         let mut beginning = all.into_iter().filter(|entry| entry.id.starts_with(wanted));
         match (beginning.next(), beginning.next()) {
-            (Some(_), Some(_)) => Err(Code::InvalidArgument.error(format!("{container} is the beginning of more than one container's id"))),
+            (Some(_), Some(_)) => {
+                Err(Code::InvalidArgument.error(format!("{} is the beginning of more than one container's id", quoted(container))))
+            }
             (found, _) => Ok(found),
         }
     }
@@ -154,77 +176,107 @@ impl Listing {
 
 /// No container of that name.
 pub(crate) fn no_container(container: &str) -> Error {
-    Code::NotFound.error(format!("there is no container {container}: container_list shows those that are there")).with_container(container)
+    Code::NotFound
+        .error(format!("there is no container {}: container_list shows those that are there", shown(container)))
+        .with_container(container)
 }
 
-fn summary(name: String, entry: &Value, hand: Hand) -> ContainerSummary {
-    let labels = entry.get("Labels").and_then(Value::as_object);
-    let labels = labels.map(|labels| labels.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect());
-    let operation = ContainerOperation { kind: "recreate", phase: None, permille: None, started_at: None };
+fn summary(name: String, entry: &Value, state: OperationState) -> ContainerSummary {
+    let operation = ContainerOperation { kind: OperationKind::Recreate, phase: None, permille: None, started_at: None };
     ContainerSummary {
-        id: text(entry, "/Id").unwrap_or_default(),
+        id: text(entry, "/Id").to_owned(),
         name,
-        image: text(entry, "/Image").unwrap_or_default(),
-        image_id: text(entry, "/ImageID").unwrap_or_default(),
-        state: text(entry, "/State").unwrap_or_default(),
-        status: text(entry, "/Status").unwrap_or_default(),
+        image: text(entry, "/Image").to_owned(),
+        image_id: text(entry, "/ImageID").to_owned(),
+        state: text(entry, "/State").into(),
+        status: text(entry, "/Status").to_owned(),
         outdated: false,
-        created: entry.get("Created").and_then(Value::as_i64).and_then(unix_time),
-        labels: labels.unwrap_or_default(),
-        operation: (hand == Hand::Running).then_some(operation),
-        interrupted: hand == Hand::Interrupted,
-        manifest: text(entry, "/ImageManifestDescriptor/digest"),
+        created: integer(entry, "/Created").and_then(unix_time),
+        labels: text_map(entry, "/Labels"),
+        operation: (state == OperationState::InProgress).then_some(operation),
+        interrupted: state == OperationState::Interrupted,
+        manifest: optional_text(entry, "/ImageManifestDescriptor/digest"),
     }
 }
 
 impl Refit {
     /// The containers, running or not.
+    #[tracing::instrument(level = "error", name = "container_list", skip_all, err(level = "warn"))]
     pub async fn containers(&self, options: &ContainersOptions) -> Result<ContainerList> {
         let engine = &self.shared.engine;
-        let images = engine.get("listing the images", "/images/json").await?;
+        let images = images::list(engine).await?;
         let current = current_images(engine, &images);
-        let mut containers = Vec::new();
-        for mut entry in Listing::read(engine).await?.containers() {
-            if options.admits(&entry) {
-                entry.image = creation_reference(engine, &entry).await?;
-                let names_now = Reference::parse(&entry.image).ok().and_then(|reference| current.get(&reference));
-                entry.outdated = match names_now {
-                    Some(current) => !current.is_run_by(&entry).await?,
-                    None => false,
-                };
-                containers.push(entry);
-            }
+        let mut containers = Listing::read_admitted(self, options).await?;
+        for entry in &mut containers {
+            let names_now = Reference::parse(&entry.image).ok().and_then(|reference| current.get(&reference));
+            entry.outdated = match names_now {
+                Some(current) => !current.is_run_by(entry).await?,
+                None => false,
+            };
         }
         Ok(ContainerList { containers })
     }
 
     /// Whether there is a container of that name or id.
+    #[tracing::instrument(level = "error", name = "container_exists", skip_all, fields(container = %shown(container)), err(level = "warn"))]
     pub async fn container_exists(&self, container: &str) -> Result<bool> {
-        Ok(Listing::read(&self.shared.engine).await?.find(container)?.is_some())
+        Ok(Listing::find_on(&self.shared.engine, container).await?.is_some())
     }
 }
 
 /// What each tag names now.
-fn current_images<'a>(engine: &'a Engine, images: &Value) -> BTreeMap<Reference, Current<'a>> {
+fn current_images<'a>(engine: &'a Engine, images: &[Value]) -> BTreeMap<Reference, CurrentImage<'a>> {
     let mut current = BTreeMap::new();
-    for image in images.as_array().map(Vec::as_slice).unwrap_or_default() {
-        let Some(id) = text(image, "/Id") else { continue };
-        for name in image_names(image, "RepoTags") {
+    for image in images {
+        let Some(id) = optional_text(image, "/Id") else { continue };
+        for name in listed_references(image, "/RepoTags") {
             if let Ok(reference) = Reference::parse(&name) {
-                current.insert(reference, Current::new(engine, id.as_str()));
+                current.insert(reference, CurrentImage::new(engine, id.as_str()));
             }
         }
     }
     current
 }
 
-/// The reference from which a container was created. The list shows it, unless the tag has moved on: then it shows an id.
-pub(crate) async fn creation_reference(engine: &Engine, entry: &ContainerSummary) -> Result<String> {
-    if !shows_id(&entry.image, &entry.image_id) {
-        return Ok(entry.image.clone());
+/// The references from which containers were created, by the container's id: they never change. The list shows them, unless the tag has moved
+/// on: then it shows an id.
+#[derive(Debug, Default)]
+pub(crate) struct CreationReferences(Mutex<BTreeMap<String, String>>);
+
+impl CreationReferences {
+    /// Puts into each container the reference from which it was created; each container is asked about once.
+    pub(crate) async fn complete(&self, engine: &Engine, containers: &mut [ContainerSummary]) -> Result<()> {
+        let unknown = |entry: &&mut ContainerSummary| shows_id(&entry.image, &entry.image_id);
+        let completing: Vec<_> = containers.iter_mut().filter(unknown).map(|entry| self.complete_one(engine, entry)).collect();
+        stream::iter(completing).buffer_unordered(INSPECTS_AT_ONCE).try_collect().await
     }
-    let inspected = inspect::find(engine, &entry.id).await?;
-    Ok(inspected.and_then(|inspected| text(&inspected, "/Config/Image")).unwrap_or_else(|| entry.image.clone()))
+
+    async fn complete_one(&self, engine: &Engine, entry: &mut ContainerSummary) -> Result<()> {
+        let known = self.lock().get(&entry.id).cloned();
+        if let Some(known) = known {
+            entry.image = known;
+            return Ok(());
+        }
+        let inspected = containers::inspect(engine, &entry.id).await?;
+        if let Some(reference) = inspected.and_then(|inspected| optional_text(&inspected, "/Config/Image")) {
+            entry.image.clone_from(&reference);
+            self.lock().insert(entry.id.clone(), reference);
+        }
+        Ok(())
+    }
+
+    /// Forgets containers that are gone, once they are many.
+    fn keep(&self, listing: &Listing) {
+        let mut known = self.lock();
+        if known.len() > 2 * listing.entries.len() {
+            let listed: BTreeSet<&str> = listing.entries.iter().map(|entry| text(entry, "/Id")).collect();
+            known.retain(|id, _| listed.contains(id.as_str()));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Whether the list shows an id in the place of a reference: whole, or its first 12 digits, as Podman and old engines write it.
@@ -241,7 +293,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn ids_are_told_from_references() {
+    fn an_id_is_distinguished_from_a_reference() {
         let id = format!("sha256:{}", "ab12".repeat(16));
         for (shown, expected) in [(id.as_str(), true), (&id[7..], true), (&id[7..19], true), ("app:1", false), ("ab12", false)] {
             assert_eq!(shows_id(shown, &id), expected, "{shown}");

@@ -1,9 +1,9 @@
-//! What a container does now, read from its inspect. The engine's list may tell it late (26 lists `running` after a stop has returned).
+//! What a container does now, read from its inspect. The engine's list may be late (26 lists `running` after a stop has returned).
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::names::Mode;
+use crate::json::{integer, is_true, text, timestamp};
 
 /// The full id.
 pub(crate) fn id(container: &Value) -> &str {
@@ -22,43 +22,34 @@ pub(crate) fn status(container: &Value) -> &str {
 
 /// Whether it runs; a paused one and one between two attempts of its restart policy do.
 pub(crate) fn is_running(container: &Value) -> bool {
-    container.pointer("/State/Running") == Some(&Value::Bool(true))
+    is_true(container, "/State/Running")
 }
 
 pub(crate) fn is_paused(container: &Value) -> bool {
-    container.pointer("/State/Paused") == Some(&Value::Bool(true))
+    is_true(container, "/State/Paused")
 }
 
 /// Whether the engine is removing it: an exited `--rm` container may still look alive.
-pub(crate) fn is_going(container: &Value) -> bool {
+pub(crate) fn is_being_removed(container: &Value) -> bool {
     matches!(status(container), "removing" | "dead") || (is_auto_remove(container) && status(container) == "exited")
 }
 
 pub(crate) fn is_auto_remove(container: &Value) -> bool {
-    container.pointer("/HostConfig/AutoRemove") == Some(&Value::Bool(true))
-}
-
-/// What it does, as a run remembers it.
-pub(crate) fn mode(container: &Value) -> Mode {
-    match (is_running(container), is_paused(container)) {
-        (_, true) => Mode::Paused,
-        (true, false) => Mode::Running,
-        (false, false) => Mode::Stopped,
-    }
+    is_true(container, "/HostConfig/AutoRemove")
 }
 
 pub(crate) fn exit_code(container: &Value) -> i64 {
-    container.pointer("/State/ExitCode").and_then(Value::as_i64).unwrap_or_default()
+    integer(container, "/State/ExitCode").unwrap_or_default()
 }
 
 /// When it was started last; `None` if never.
 pub(crate) fn started_at(container: &Value) -> Option<Timestamp> {
-    time(container, "/State/StartedAt")
+    timestamp(container, "/State/StartedAt")
 }
 
 /// When it ended last.
 pub(crate) fn finished_at(container: &Value) -> Option<Timestamp> {
-    time(container, "/State/FinishedAt")
+    timestamp(container, "/State/FinishedAt")
 }
 
 /// `Name` of the restart policy; `no` where none is set.
@@ -69,44 +60,26 @@ pub(crate) fn restart_policy(container: &Value) -> &str {
     }
 }
 
-fn time(container: &Value, path: &str) -> Option<Timestamp> {
-    // The zero time `0001-01-01T00:00:00Z` stands for never.
-    text(container, path).parse::<Timestamp>().ok().filter(|time| time.as_second() > 0)
-}
-
-fn text<'a>(container: &'a Value, path: &str) -> &'a str {
-    container.pointer(path).and_then(Value::as_str).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     #[test]
-    fn modes_are_told_from_the_state() {
-        let cases = [
-            (json!({"Running": true, "Paused": false}), Mode::Running),
-            (json!({"Running": true, "Restarting": true}), Mode::Running),
-            (json!({"Running": true, "Paused": true}), Mode::Paused),
-            (json!({"Running": false, "Status": "created"}), Mode::Stopped),
-        ];
-        for (state, expected) in cases {
-            assert_eq!(mode(&json!({"State": state})), expected);
-        }
-    }
-
-    #[test]
-    fn the_zero_time_is_never() {
+    fn the_zero_time_means_never() {
         let container = json!({"State": {"StartedAt": "0001-01-01T00:00:00Z", "FinishedAt": "2026-11-24T13:00:00.5Z"}});
         assert_eq!(started_at(&container), None);
         assert_eq!(finished_at(&container).map(Timestamp::as_millisecond), Some(1_795_525_200_500));
     }
 
     #[test]
-    fn an_exited_auto_remove_container_is_going() {
+    fn an_exited_auto_remove_container_is_being_removed() {
         let container = |status: &str, auto: bool| json!({"State": {"Status": status}, "HostConfig": {"AutoRemove": auto}});
-        assert!(is_going(&container("exited", true)) && is_going(&container("removing", false)) && is_going(&container("dead", false)));
-        assert!(!is_going(&container("exited", false)) && !is_going(&container("created", true)));
+        assert!(
+            is_being_removed(&container("exited", true))
+                && is_being_removed(&container("removing", false))
+                && is_being_removed(&container("dead", false))
+        );
+        assert!(!is_being_removed(&container("exited", false)) && !is_being_removed(&container("created", true)));
     }
 }

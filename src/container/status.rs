@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::inspect;
 use super::list::{ContainerOperation, ContainerSummary, Listing, no_container};
-use crate::image::inspect::{optional_texts, text, texts, time};
+use super::{ContainerState, Health, MountKind};
+use crate::engine::api::containers;
+use crate::error::shown;
+use crate::json::{optional_text, optional_texts, text, texts, time};
 use crate::{Refit, Result};
 
 /// What a container does.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "container_status")]
 #[non_exhaustive]
 pub struct ContainerStatus {
@@ -22,20 +25,20 @@ pub struct ContainerStatus {
     pub id: String,
     /// What is being done to it.
     pub operation: Option<ContainerOperation>,
-    /// A recreation began and nobody works on it: `container_recover`.
+    /// A recreation was interrupted: `container_recover`.
     pub interrupted: bool,
     /// `created`, `running`, `paused`, `restarting`, `removing`, `exited`, `dead`.
-    pub state: String,
+    pub state: ContainerState,
     /// `starting`, `healthy`, `unhealthy`; `None` without a healthcheck.
-    pub health: Option<String>,
+    pub health: Option<Health>,
     /// Of its last run; `None` while it runs and before it ran.
     pub exit_code: Option<i64>,
     /// Why it could not be started.
     pub error: Option<String>,
-    /// RFC 3339.
-    pub started_at: Option<String>,
-    /// RFC 3339; `None` while it runs for the first time.
-    pub finished_at: Option<String>,
+    /// When it was started last.
+    pub started_at: Option<Timestamp>,
+    /// When it ended last; `None` while it runs for the first time.
+    pub finished_at: Option<Timestamp>,
     /// How often its restart policy has started it.
     pub restart_count: u64,
     /// The reference that it was created from.
@@ -45,7 +48,7 @@ pub struct ContainerStatus {
 }
 
 /// What a container is.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "container_info")]
 #[non_exhaustive]
 pub struct ContainerInfo {
@@ -54,8 +57,8 @@ pub struct ContainerInfo {
     pub status: ContainerStatus,
     /// Its name, without the engine's slash.
     pub name: String,
-    /// When it was created (RFC 3339).
-    pub created: Option<String>,
+    /// When it was created.
+    pub created: Option<Timestamp>,
     /// `KEY=value`.
     pub env: Vec<String>,
     /// Its labels.
@@ -79,7 +82,7 @@ pub struct ContainerInfo {
 }
 
 /// A port of a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Port {
     /// Inside.
@@ -93,12 +96,12 @@ pub struct Port {
 }
 
 /// A mount of a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Mount {
     /// `volume`, `bind`, `tmpfs`.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: MountKind,
     /// The volume's name.
     pub name: Option<String>,
     /// The path on the engine's machine.
@@ -110,7 +113,7 @@ pub struct Mount {
 }
 
 /// A network of a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Network {
     /// The network's name.
@@ -127,12 +130,14 @@ pub struct Network {
 
 impl Refit {
     /// What a container does. [`NotFound`](crate::Code::NotFound) when there is none.
+    #[tracing::instrument(level = "error", name = "container_status", skip_all, fields(container = %shown(container)), err(level = "warn"))]
     pub async fn container_status(&self, container: &str) -> Result<ContainerStatus> {
         let (entry, inspect) = self.inspect_listed(container).await?;
         Ok(status(container, &entry, &inspect))
     }
 
     /// What a container is. [`NotFound`](crate::Code::NotFound) when there is none.
+    #[tracing::instrument(level = "error", name = "container_info", skip_all, fields(container = %shown(container)), err(level = "warn"))]
     pub async fn container_info(&self, container: &str) -> Result<ContainerInfo> {
         let (entry, inspect) = self.inspect_listed(container).await?;
         Ok(info(container, &entry, &inspect))
@@ -140,29 +145,29 @@ impl Refit {
 
     async fn inspect_listed(&self, container: &str) -> Result<(ContainerSummary, Value)> {
         let engine = &self.shared.engine;
-        let entry = Listing::read(engine).await?.find(container)?.ok_or_else(|| no_container(container))?;
-        let inspect = inspect::find(engine, &entry.id).await?.ok_or_else(|| no_container(container))?;
+        let entry = Listing::find_on(engine, container).await?.ok_or_else(|| no_container(container))?;
+        let inspect = containers::inspect(engine, &entry.id).await?.ok_or_else(|| no_container(container))?;
         Ok((entry, inspect))
     }
 }
 
 fn status(container: &str, entry: &ContainerSummary, inspect: &Value) -> ContainerStatus {
-    let state = text(inspect, "/State/Status").unwrap_or_default();
+    let state = ContainerState::from(text(inspect, "/State/Status"));
     let ran = time(inspect, "/State/StartedAt").is_some();
-    let stopped = !matches!(state.as_str(), "running" | "paused");
+    let stopped = !matches!(state, ContainerState::Running | ContainerState::Paused);
     ContainerStatus {
         container: container.to_owned(),
         id: entry.id.clone(),
         operation: entry.operation.clone(),
         interrupted: entry.interrupted,
-        health: text(inspect, "/State/Health/Status").filter(|health| health != "none"),
+        health: Some(text(inspect, "/State/Health/Status")).filter(|health| !matches!(*health, "" | "none")).map(Health::from),
         exit_code: inspect.pointer("/State/ExitCode").and_then(Value::as_i64).filter(|code| stopped && (ran || *code != 0)),
-        error: text(inspect, "/State/Error"),
+        error: optional_text(inspect, "/State/Error"),
         started_at: time(inspect, "/State/StartedAt"),
         finished_at: time(inspect, "/State/FinishedAt"),
         restart_count: inspect.get("RestartCount").and_then(Value::as_u64).unwrap_or(0),
-        image: text(inspect, "/Config/Image").unwrap_or_default(),
-        image_id: text(inspect, "/Image").unwrap_or_default(),
+        image: optional_text(inspect, "/Config/Image").unwrap_or_default(),
+        image_id: optional_text(inspect, "/Image").unwrap_or_default(),
         state,
     }
 }
@@ -180,12 +185,12 @@ fn info(container: &str, entry: &ContainerSummary, inspect: &Value) -> Container
         restart_policy: restart_policy(inspect),
         command: texts(inspect, "/Config/Cmd"),
         entrypoint: optional_texts(inspect, "/Config/Entrypoint"),
-        working_dir: text(inspect, "/Config/WorkingDir").unwrap_or_default(),
-        user: text(inspect, "/Config/User").unwrap_or_default(),
+        working_dir: optional_text(inspect, "/Config/WorkingDir").unwrap_or_default(),
+        user: optional_text(inspect, "/Config/User").unwrap_or_default(),
     }
 }
 
-/// While it runs the engine tells the ports that were really taken; before, only what was asked for.
+/// While it runs the engine reports the ports that it has published; before, only those that were requested.
 fn ports(inspect: &Value) -> Vec<Port> {
     let object = |pointer: &str| inspect.pointer(pointer).and_then(Value::as_object).filter(|ports| !ports.is_empty());
     let published = object("/NetworkSettings/Ports").or_else(|| object("/HostConfig/PortBindings"));
@@ -211,17 +216,17 @@ fn port(port: &str, binding: Option<&Value>) -> Option<Port> {
     Some(Port {
         container_port: number.parse().ok()?,
         protocol: protocol.to_owned(),
-        host_ip: binding.and_then(|binding| text(binding, "/HostIp")),
-        host_port: binding.and_then(|binding| text(binding, "/HostPort")?.parse().ok()),
+        host_ip: binding.and_then(|binding| optional_text(binding, "/HostIp")),
+        host_port: binding.and_then(|binding| optional_text(binding, "/HostPort")?.parse().ok()),
     })
 }
 
 fn mount(mount: &Value) -> Mount {
     Mount {
-        kind: text(mount, "/Type").unwrap_or_default(),
-        name: text(mount, "/Name"),
-        source: text(mount, "/Source"),
-        destination: text(mount, "/Destination").unwrap_or_default(),
+        kind: text(mount, "/Type").into(),
+        name: optional_text(mount, "/Name"),
+        source: optional_text(mount, "/Source"),
+        destination: optional_text(mount, "/Destination").unwrap_or_default(),
         read_write: mount.get("RW").and_then(Value::as_bool).unwrap_or(true),
     }
 }
@@ -230,16 +235,16 @@ fn networks(inspect: &Value) -> Vec<Network> {
     let networks = inspect.pointer("/NetworkSettings/Networks").and_then(Value::as_object);
     let one = |(name, endpoint): (&String, &Value)| Network {
         name: name.clone(),
-        ip_address: text(endpoint, "/IPAddress"),
-        ipv6_address: text(endpoint, "/GlobalIPv6Address"),
-        mac_address: text(endpoint, "/MacAddress"),
+        ip_address: optional_text(endpoint, "/IPAddress"),
+        ipv6_address: optional_text(endpoint, "/GlobalIPv6Address"),
+        mac_address: optional_text(endpoint, "/MacAddress"),
         aliases: texts(endpoint, "/Aliases"),
     };
     networks.map(|networks| networks.iter().map(one).collect()).unwrap_or_default()
 }
 
 fn restart_policy(inspect: &Value) -> String {
-    let name = text(inspect, "/HostConfig/RestartPolicy/Name").unwrap_or_else(|| "no".into());
+    let name = optional_text(inspect, "/HostConfig/RestartPolicy/Name").unwrap_or_else(|| "no".into());
     match inspect.pointer("/HostConfig/RestartPolicy/MaximumRetryCount").and_then(Value::as_i64) {
         Some(count) if count > 0 => format!("{name}:{count}"),
         _ => name,
@@ -267,20 +272,20 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_those_taken_those_asked_for_and_those_exposed() {
+    fn ports_are_the_published_the_requested_and_the_exposed_ones() {
         let running = json!({
             "NetworkSettings": {"Ports": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "32768"}], "81/udp": null}},
             "HostConfig": {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": ""}]}},
             "Config": {"ExposedPorts": {"80/tcp": {}, "81/udp": {}}},
         });
-        let told: Vec<_> = of(&running).ports.into_iter().map(|port| (port.container_port, port.protocol, port.host_port)).collect();
-        assert_eq!(told, [(80, "tcp".into(), Some(32768)), (81, "udp".into(), None)]);
+        let actual: Vec<_> = of(&running).ports.into_iter().map(|port| (port.container_port, port.protocol, port.host_port)).collect();
+        assert_eq!(actual, [(80, "tcp".into(), Some(32768)), (81, "udp".into(), None)]);
         let stopped = json!({"HostConfig": {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}}});
         assert_eq!(of(&stopped).ports[0].host_port, Some(8080));
     }
 
     #[test]
-    fn restart_policies_are_written_as_docker_takes_them() {
+    fn a_restart_policy_is_written_as_docker_takes_it() {
         for (policy, expected) in [
             (json!({"Name": "on-failure", "MaximumRetryCount": 5}), "on-failure:5"),
             (json!({"Name": "always", "MaximumRetryCount": 0}), "always"),

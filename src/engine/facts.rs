@@ -1,14 +1,16 @@
 //! What the engine says of itself: which kind it is, its image store, its registries.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Engine;
+use super::api::system;
 use crate::Result;
+use crate::json::{entries, list, optional_text, text, texts};
 
 /// How the engine keeps images, which decides what an image's id means and whether an untagged image is remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Store {
@@ -41,9 +43,7 @@ pub(crate) struct Facts {
 }
 
 pub(super) async fn read(engine: &Engine) -> Result<Facts> {
-    let version = engine.get("asking the engine for its version", "/version").await?;
-    let info = engine.get("asking the engine for its settings", "/info").await?;
-    Ok(of(&version, &info))
+    Ok(of(&system::version(engine).await?, &system::info(engine).await?))
 }
 
 impl Facts {
@@ -53,55 +53,47 @@ impl Facts {
 }
 
 fn of(version: &Value, info: &Value) -> Facts {
-    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let store = store(version, info);
     Facts {
         // Podman makes up another one at every call.
         id: if store == Store::Podman {
-            format!("podman {} {}", text(info, "Name"), text(info, "DockerRootDir"))
+            format!("podman {} {}", text(info, "/Name"), text(info, "/DockerRootDir"))
         } else {
-            text(info, "ID")
+            text(info, "/ID").to_owned()
         },
-        version: text(version, "Version"),
-        min_api_version: version.get("MinAPIVersion").and_then(Value::as_str).map(str::to_owned),
-        os: text(version, "Os"),
-        architecture: text(version, "Arch"),
+        version: text(version, "/Version").to_owned(),
+        min_api_version: optional_text(version, "/MinAPIVersion"),
+        os: text(version, "/Os").to_owned(),
+        architecture: text(version, "/Arch").to_owned(),
         store,
-        storage_driver: text(info, "Driver"),
-        root_dir: text(info, "DockerRootDir"),
-        name: text(info, "Name"),
-        swarm: info.pointer("/Swarm/LocalNodeState").and_then(Value::as_str) == Some("active"),
-        mirrors: strings(info.pointer("/RegistryConfig/Mirrors")),
-        insecure_registries: insecure(info),
+        storage_driver: text(info, "/Driver").to_owned(),
+        root_dir: text(info, "/DockerRootDir").to_owned(),
+        name: text(info, "/Name").to_owned(),
+        swarm: text(info, "/Swarm/LocalNodeState") == "active",
+        mirrors: texts(info, "/RegistryConfig/Mirrors"),
+        insecure_registries: insecure(info, store),
     }
 }
 
 fn store(version: &Value, info: &Value) -> Store {
-    let is_podman = |component: &Value| component.get("Name").and_then(Value::as_str).is_some_and(|name| name.starts_with("Podman"));
-    if version.get("Components").and_then(Value::as_array).is_some_and(|components| components.iter().any(is_podman)) {
+    let is_podman = |component: &Value| text(component, "/Name").starts_with("Podman");
+    if list(version, "/Components").iter().any(is_podman) {
         return Store::Podman;
     }
     // Engine 24 and later: `["driver-type", "io.containerd.snapshotter.v1"]`.
-    let snapshotter = |pair: &Value| {
-        pair.get(0).and_then(Value::as_str) == Some("driver-type")
-            && pair.get(1).and_then(Value::as_str).is_some_and(|kind| kind.starts_with("io.containerd.snapshotter"))
-    };
-    let of_containerd = info.get("DriverStatus").and_then(Value::as_array).is_some_and(|pairs| pairs.iter().any(snapshotter));
+    let is_snapshotter = |pair: &Value| text(pair, "/0") == "driver-type" && text(pair, "/1").starts_with("io.containerd.snapshotter");
+    let of_containerd = list(info, "/DriverStatus").iter().any(is_snapshotter);
     if of_containerd { Store::Containerd } else { Store::Classic }
 }
 
-fn insecure(info: &Value) -> Vec<String> {
-    let mut found = strings(info.pointer("/RegistryConfig/InsecureRegistryCIDRs"));
-    if let Some(Value::Object(hosts)) = info.pointer("/RegistryConfig/IndexConfigs") {
-        let insecure = |config: &Value| config.get("Secure").and_then(Value::as_bool) == Some(false);
-        found.extend(hosts.iter().filter(|(_, config)| insecure(config)).map(|(host, _)| host.clone()));
-    }
-    found
-}
-
-fn strings(list: Option<&Value>) -> Vec<String> {
-    let list = list.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+fn insecure(info: &Value, store: Store) -> Vec<String> {
+    let hosts = entries(info, "/RegistryConfig/IndexConfigs").filter(|(_, config)| config["Secure"] == false).map(|(host, _)| host);
+    let hosts = hosts.map(|host| {
+        // Podman's are prefixes of references (containers-registries.conf(5)): a host without a port is that host at any port.
+        let any_port = store == Store::Podman && !host.contains([':', '/']);
+        if any_port { format!("{host}:*") } else { host.clone() }
+    });
+    texts(info, "/RegistryConfig/InsecureRegistryCIDRs").into_iter().chain(hosts).collect()
 }
 
 #[cfg(test)]
@@ -110,7 +102,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_store_is_told_from_the_answers() {
+    fn the_store_is_read_from_the_answers() {
         let containerd = json!({"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]});
         let classic = json!({"DriverStatus": [["Backing Filesystem", "extfs"]]});
         let podman = json!({"Components": [{"Name": "Podman Engine"}, {"Name": "Conmon"}]});
@@ -127,5 +119,9 @@ mod tests {
             "IndexConfigs": {"docker.io": {"Secure": true}, "10.0.0.1:5000": {"Secure": false}},
         }});
         assert_eq!(of(&json!({}), &info).insecure_registries, ["127.0.0.0/8", "10.0.0.1:5000"]);
+        let podman = json!({"Components": [{"Name": "Podman Engine"}]});
+        let info = json!({"RegistryConfig": {"IndexConfigs": {"127.0.0.1": {"Secure": false}, "reg.example:5000": {"Secure": false}}}});
+        assert_eq!(of(&podman, &info).insecure_registries, ["127.0.0.1:*", "reg.example:5000"]);
+        assert_eq!(of(&json!({}), &info).insecure_registries, ["127.0.0.1", "reg.example:5000"], "Docker's is of the standard port");
     }
 }

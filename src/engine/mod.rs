@@ -1,35 +1,49 @@
 //! The engine: where it is, which API version is spoken with it, and JSON in and out of it.
 
+pub(crate) mod api;
 mod api_version;
+mod endpoint;
 mod facts;
-mod host;
-mod negotiate;
+pub(crate) mod frames;
+pub(crate) mod image_facts;
+mod listener;
+pub(crate) mod names;
+mod negotiation;
+pub(crate) mod phrases;
 mod request;
-mod stream;
+mod shared_result;
+mod silence;
+mod streams;
 mod tls;
 mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::OnceCell;
 
 use crate::{Code, Error, Result};
 use transport::Transport;
+pub(crate) use transport::{Body, BoxError, body, stream_body};
 
 pub(crate) use api_version::ApiVersion;
+pub(crate) use endpoint::{Endpoint, HostOptions};
 pub(crate) use facts::Facts;
 pub use facts::Store;
-pub(crate) use host::{Endpoint, HostOptions};
-pub(crate) use request::{Answer, escape};
+pub(crate) use listener::Listener;
+use request::{Answer, escape};
+use shared_result::SharedResult;
+pub(crate) use streams::{ByteStream, join_frames};
 
 /// A connection to one engine, which comes back by itself after the engine went away.
 #[derive(Debug)]
 pub(crate) struct Engine {
     transport: Transport,
-    /// For an answer, and for a stream the longest silence.
+    /// For an answer, and for a stream the silence after which the engine is pinged.
     timeout: Duration,
-    session: Mutex<Option<Arc<Session>>>,
+    /// For the answer of a create or a start.
+    long_timeout: Duration,
+    session: SharedResult<Arc<Session>>,
 }
 
 /// What was agreed with the engine; dropped when the connection is lost, since it may be another engine afterwards.
@@ -37,14 +51,15 @@ pub(crate) struct Engine {
 pub(crate) struct Session {
     pub(crate) api: ApiVersion,
     docker: bollard::Docker,
-    facts: OnceCell<Facts>,
+    facts: SharedResult<Facts>,
+    listener: OnceCell<Listener>,
 }
 
 impl Engine {
     /// Connects nothing yet.
-    pub(crate) fn new(endpoint: Endpoint, timeout: Duration) -> Result<Self> {
+    pub(crate) fn new(endpoint: Endpoint, timeout: Duration, long_timeout: Duration) -> Result<Self> {
         let transport = Transport::new(endpoint, timeout.min(Duration::from_secs(10)))?;
-        Ok(Self { transport, timeout, session: Mutex::new(None) })
+        Ok(Self { transport, timeout, long_timeout, session: SharedResult::default() })
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -55,50 +70,65 @@ impl Engine {
         self.timeout
     }
 
-    /// The session, negotiated when there is none.
+    /// For a create, which may copy gigabytes into a volume, and a start, which may publish thousands of ports.
+    pub(crate) fn long_timeout(&self) -> Duration {
+        self.long_timeout
+    }
+
+    /// The session, negotiated when there is none: once, however many calls wait for it.
     pub(crate) async fn session(&self) -> Result<Arc<Session>> {
-        let mut session = self.session.lock().await;
-        if let Some(session) = &*session {
-            return Ok(session.clone());
-        }
-        let api = negotiate::negotiate(&self.transport, self.timeout).await?;
-        let docker = negotiate::typed_client(&self.transport, api, self.timeout)?;
-        let new = Arc::new(Session { api, docker, facts: OnceCell::new() });
-        *session = Some(new.clone());
-        Ok(new)
+        let negotiate = async {
+            let api = negotiation::negotiate(&self.transport, self.timeout).await?;
+            let docker = negotiation::typed_client(&self.transport, api, self.timeout)?;
+            Ok(Arc::new(Session { api, docker, facts: SharedResult::default(), listener: OnceCell::new() }))
+        };
+        self.session.get(Box::pin(negotiate)).await
     }
 
     /// What the engine says of itself, asked once a session.
     pub(crate) async fn facts(&self) -> Result<Facts> {
         let session = self.session().await?;
-        session.facts.get_or_try_init(|| facts::read(self)).await.cloned()
+        session.facts.get(Box::pin(facts::read(self))).await
     }
 
-    /// A typed call through bollard, over the same connections.
-    pub(crate) async fn typed<T, F>(&self, what: &str, call: impl FnOnce(bollard::Docker) -> F) -> Result<T>
+    /// What listens at the endpoint, looked at once a session.
+    pub(crate) async fn listener(&self) -> Result<Listener> {
+        let session = self.session().await?;
+        Ok(session.listener.get_or_init(|| Listener::at(self.endpoint())).await.clone())
+    }
+
+    /// A typed call through bollard, over the same connections; made anew when the engine was replaced by one of another version.
+    async fn typed<T, F>(&self, what: &str, call: impl Fn(bollard::Docker) -> F) -> Result<T>
     where
         F: Future<Output = std::result::Result<T, bollard::errors::Error>>,
     {
-        let session = self.session().await?;
-        match call(session.docker.clone()).await {
-            Ok(value) => Ok(value),
-            Err(error) => {
-                let error = typed_error(what, error);
-                self.forget_if_lost(&error).await;
-                Err(error)
+        let mut negotiated_again = false;
+        loop {
+            let session = self.session().await?;
+            let error = match call(session.docker.clone()).await {
+                Ok(value) => return Ok(value),
+                Err(error) => typed_error(what, error),
+            };
+            if error.context().http_status == Some(400) && phrases::is_version_refused(error.message()) && !negotiated_again {
+                self.forget(&session);
+                negotiated_again = true;
+                continue;
             }
+            self.forget_if_lost(&session, &error);
+            return Err(error);
         }
     }
 
-    /// A lost connection: the next call pings and negotiates again, and reads again which store there is.
-    pub(crate) async fn forget_if_lost(&self, error: &Error) {
+    /// A lost connection: the next call pings and negotiates again, and reads again which store there is. A session that another call has
+    /// negotiated since stays.
+    fn forget_if_lost(&self, session: &Arc<Session>, error: &Error) {
         if error.code() == Code::Unreachable {
-            self.forget().await;
+            self.forget(session);
         }
     }
 
-    pub(crate) async fn forget(&self) {
-        *self.session.lock().await = None;
+    fn forget(&self, session: &Arc<Session>) {
+        self.session.forget_if(|current| Arc::ptr_eq(current, session));
     }
 }
 

@@ -8,10 +8,11 @@ use std::task::{self, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -20,11 +21,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::host::Endpoint;
+use super::endpoint::Endpoint;
 use super::tls;
+use crate::environment::Environment;
+use crate::net::request_log::RequestLog;
 use crate::{Code, Error, Result};
 
-type BoxError = Box<dyn StdError + Send + Sync>;
+pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 /// The body of a request, whoever made it.
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 
@@ -39,7 +42,7 @@ pub(crate) struct Transport {
 impl Transport {
     pub(crate) fn new(endpoint: Endpoint, connect_timeout: Duration) -> Result<Self> {
         let tls = match &endpoint {
-            Endpoint::Tcp { tls: Some(files), .. } => Some(Arc::new(tls::client_config(files)?)),
+            Endpoint::Tcp { tls: Some(files), .. } => Some(Arc::new(tls::client_config(files, &Environment::read())?)),
             _ => None,
         };
         let authority = match &endpoint {
@@ -63,16 +66,30 @@ impl Transport {
 
     /// Sends a request; the answer's head must come within `timeout`.
     pub(crate) async fn send(&self, request: Request<Body>, timeout: Duration) -> Result<Response<Incoming>> {
-        match tokio::time::timeout(timeout, self.client.request(request)).await {
-            Ok(answer) => answer.map_err(|error| self.unreachable(&error)),
-            Err(_) => Err(self.silent(timeout)),
+        tokio::time::timeout(timeout, self.send_patiently(request)).await.unwrap_or_else(|_| Err(self.silent(timeout)))
+    }
+
+    /// Sends a request whose answer's head has no time limit.
+    pub(super) async fn send_patiently(&self, request: Request<Body>) -> Result<Response<Incoming>> {
+        let log = RequestLog::to_engine(request.method(), request.uri());
+        match self.client.request(request).await {
+            Ok(answer) => {
+                log.answered(answer.status());
+                Ok(answer)
+            }
+            Err(error) => {
+                let error = self.unreachable(&error);
+                log.failed(&error);
+                Err(error)
+            }
         }
     }
 
     /// The engine has not answered for so long.
     pub(crate) fn silent(&self, timeout: Duration) -> Error {
         Code::Unreachable.error(format!(
-            "the engine at {} did not answer within {} s: is it overloaded or stuck? (timeout_s allows longer)",
+            "the engine at {} did not answer within {} s: is it overloaded or stuck? (timeout_s of the handle allows longer, for a create or \
+             a start long_timeout_s)",
             self.endpoint,
             timeout.as_secs_f64()
         ))
@@ -95,6 +112,11 @@ impl Transport {
 /// A body of bytes.
 pub(crate) fn body(bytes: Bytes) -> Body {
     http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body of pieces as they come; an error among them breaks the connection, so that the engine sees that the body has no end.
+pub(crate) fn stream_body(pieces: impl futures_util::Stream<Item = std::result::Result<Bytes, BoxError>> + Send + 'static) -> Body {
+    http_body_util::StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync()
 }
 
 /// Connects to the endpoint, whatever the address of the request says.

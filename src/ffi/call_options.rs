@@ -1,8 +1,8 @@
-//! Options that more than one call has, and those of the large calls.
+//! The options of calls that have many, or share them with another call.
 
 use super::open_options::CHECK_VIA;
 use super::options::Options;
-use crate::container::{ContainersOptions, Hooks, RecreateOptions};
+use crate::container::{ContainersOptions, ExecOptions, Hooks, LogOptions, RecreateOptions};
 use crate::image::{CheckOptions, OnFailure, PullOptions, RegistryAuth, UpdateOptions};
 use crate::{Code, Result};
 
@@ -11,6 +11,28 @@ pub(super) fn containers_options(options: &mut Options) -> Result<ContainersOpti
         all: options.boolean("all", true)?,
         names: options.strings("names")?.unwrap_or_default(),
         labels: options.string_map("labels")?.unwrap_or_default(),
+    })
+}
+
+/// The most that `max_bytes` and `max_output_bytes` may be.
+pub(super) const MAX_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Those of the calls that read a log.
+pub(super) fn log_options(options: &mut Options) -> Result<LogOptions> {
+    let tail = options.integer_or("tail", 0..=i32::MAX as u64, "all")?.map(|tail| tail as u32);
+    let timestamps = options.boolean("timestamps", false)?;
+    let follow = options.flag("follow")?;
+    Ok(LogOptions { tail, since: options.time("since")?, timestamps, follow, max_bytes: None })
+}
+
+pub(super) fn exec_options(options: &mut Options) -> Result<ExecOptions> {
+    let defaults = ExecOptions::default();
+    Ok(ExecOptions {
+        user: options.string("user")?,
+        working_dir: options.string("working_dir")?,
+        env: options.strings("env")?.unwrap_or_default(),
+        stdin: options.string("stdin")?.map(String::into_bytes),
+        max_output_bytes: options.integer("max_output_bytes", 0..=MAX_BYTES)?.map_or(defaults.max_output_bytes, |most| most as usize),
     })
 }
 
@@ -30,10 +52,14 @@ pub(super) fn pull_options(options: &mut Options) -> Result<PullOptions> {
 /// Those of `container_recreate`, which `img_update` takes too.
 pub(super) fn recreate_options(options: &mut Options) -> Result<RecreateOptions> {
     let defaults = RecreateOptions::default();
+    if options.boolean("restore_on_rollback", false)? {
+        return Err(Code::Unsupported.error("restore_on_rollback: not in this version"));
+    }
     let hooks = match options.object("hooks")? {
         None => Hooks::default(),
         Some(mut hooks) => {
-            let read = Hooks { before: hooks.commands("before")?, after: hooks.commands("after")? };
+            let timeout = hooks.seconds("timeout_s", 1.0..=86_400.0)?.unwrap_or(defaults.hooks.timeout);
+            let read = Hooks { before: hooks.commands("before")?, after: hooks.commands("after")?, timeout };
             hooks.finish()?;
             read
         }
@@ -41,12 +67,16 @@ pub(super) fn recreate_options(options: &mut Options) -> Result<RecreateOptions>
     Ok(RecreateOptions {
         stop_timeout: options.seconds("stop_timeout_s", 0.0..=86_400.0)?,
         settle: options.seconds("settle_s", 0.0..=600.0)?.unwrap_or(defaults.settle),
-        health_timeout: options.seconds("health_timeout_s", 0.0..=86_400.0)?.unwrap_or(defaults.health_timeout),
+        health_timeout: options.seconds("health_timeout_s", 0.0..=86_400.0)?,
         recreate_dependents: options.boolean("recreate_dependents", false)?,
         allow_paused: options.boolean("allow_paused", false)?,
         allow_auto_remove: options.boolean("allow_auto_remove", false)?,
         allow_pinned: options.boolean("allow_pinned", false)?,
         allow_lossy: options.boolean("allow_lossy", false)?,
+        accept_changes: options.strings("accept_changes")?.unwrap_or_default(),
+        allow_own_connection: options.boolean("allow_own_connection", false)?,
+        count_layer_changes: options.boolean("count_layer_changes", true)?,
+        provider: options.string("provider")?,
         recover_first: options.boolean("recover_first", false)?,
         hooks,
         backup_volumes: options.string("backup_volumes")?.map(Into::into),
@@ -55,9 +85,6 @@ pub(super) fn recreate_options(options: &mut Options) -> Result<RecreateOptions>
 
 /// Those of `img_plan_update` and `img_update`.
 pub(super) fn update_options(options: &mut Options) -> Result<UpdateOptions> {
-    if options.boolean("restore_on_rollback", false)? {
-        return Err(Code::Unsupported.error("restore_on_rollback: not in this version"));
-    }
     let on_failure = options.choice("on_failure", &[("stop", OnFailure::Stop), ("continue", OnFailure::Continue)])?;
     let recreate = recreate_options(options)?;
     Ok(UpdateOptions {

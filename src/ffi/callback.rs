@@ -1,4 +1,6 @@
-//! The caller's callback, on the caller's thread.
+//! The caller's progress callback, called on the caller's thread.
+//!
+//! Rules: docs/abi.md, section 6.
 
 use std::ffi::{CString, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -6,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use super::types::{refit_progress, refit_progress_fn};
 use crate::{Operation, Outcome, Progress};
 
-/// A callback and its data; without a function nothing is told.
+/// A callback and its data; without a function nothing is reported.
 pub(super) struct Callback {
     pub(super) function: refit_progress_fn,
     pub(super) user_data: *mut c_void,
@@ -15,7 +17,8 @@ pub(super) struct Callback {
 impl Callback {
     pub(super) const NONE: Self = Self { function: None, user_data: std::ptr::null_mut() };
 
-    /// Runs an operation to its end and tells its reports on this thread. A callback that panics ends the work first, then the call.
+    /// Runs an operation to its end and reports its progress on this thread. When the callback panics, the work is stopped first and the
+    /// panic goes on once it has ended.
     pub(super) fn watch<T: Send + 'static>(&self, operation: Operation<T>) -> Outcome<T> {
         let (running, _) = operation.start();
         let mut listening = self.function.is_some();
@@ -26,7 +29,7 @@ impl Callback {
                 if !listening || running.call.is_closing() {
                     break;
                 }
-                match catch_unwind(AssertUnwindSafe(|| self.tell(&report))) {
+                match catch_unwind(AssertUnwindSafe(|| self.call(&report))) {
                     Ok(0) => continue,
                     Ok(_) => {}
                     Err(panic) => panicked = Some(panic),
@@ -45,7 +48,7 @@ impl Callback {
         }
     }
 
-    fn tell(&self, report: &Progress) -> i32 {
+    fn call(&self, report: &Progress) -> i32 {
         let Some(function) = self.function else { return 0 };
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let (operation, subject, phase) = (text(report.operation), text(&report.subject), text(report.phase));
@@ -65,7 +68,7 @@ impl Callback {
             steps: report.steps,
             reserved: 0,
         };
-        // SAFETY: the function and its data are the caller's, valid until the call returns; the strings live until it returns.
+        // SAFETY: the function and its data are the caller's, valid until the call returns; the strings are alive until it returns.
         unsafe { function(&raw const progress, self.user_data) }
     }
 }
@@ -74,12 +77,11 @@ impl Callback {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use crate::call::Call;
     use crate::ffi::codes::{REFIT_E_PANIC, REFIT_OK};
     use crate::ffi::error::{refit_error_free, refit_error_message};
     use crate::ffi::guard::Out;
     use crate::ffi::types::refit_code;
-    use tokio_util::sync::CancellationToken;
+    use crate::operation::call::Call;
 
     unsafe extern "C-unwind" fn panics(_: *const refit_progress, _: *mut c_void) -> i32 {
         panic!("from the callback");
@@ -102,7 +104,7 @@ mod tests {
     fn a_panic_is_an_error_and_the_next_call_works() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let operation = |end: fn(Call) -> Outcome<()>| {
-            Operation::new(runtime.handle().clone(), CancellationToken::new(), move |call| async move {
+            Operation::new(runtime.handle().clone(), std::sync::Arc::default(), tracing::Span::none(), move |call| async move {
                 call.report(Progress::whole("pull", "app:1", "resolving", 0));
                 end(call)
             })

@@ -1,33 +1,33 @@
-//! The codes, as C knows them.
+//! The codes in C.
 
 use std::ffi::{CStr, c_char};
 
 use super::types::refit_code;
 use crate::Code;
 
-/// Version of this header: major * 1000000 + minor * 1000 + patch.
+/// The version of this header: major * 1000000 + minor * 1000 + patch.
 #[allow(dead_code, reason = "C reads it in the header")]
 pub const REFIT_VERSION_NUMBER: u32 = 1_000;
-/// The N of `librefit.so.N`.
+/// The version of the ABI: the N of `librefit.so.N`.
 pub const REFIT_ABI_VERSION: u32 = 0;
 
-/// Done.
+/// The call succeeded.
 pub const REFIT_OK: refit_code = 0;
-/// An argument or option that cannot be meant; nothing has happened. The message names it.
+/// An argument or option is invalid; nothing has happened. The message names it.
 pub const REFIT_E_INVALID_ARGUMENT: refit_code = 1;
-/// The token was fired, or the handle closed.
+/// The token was fired, or the handle was closed.
 pub const REFIT_E_CANCELLED: refit_code = 2;
-/// The callback answered non-zero.
+/// The callback returned a value that ends the call.
 pub const REFIT_E_STOPPED: refit_code = 3;
-/// The call's own `timeout_s` has passed.
+/// The call did not end within its own `timeout_s`.
 pub const REFIT_E_TIMEOUT: refit_code = 4;
-/// No such image, container, volume or file.
+/// There is no such image, container, volume or file.
 pub const REFIT_E_NOT_FOUND: refit_code = 5;
-/// A required image is not local: pull it by hand.
+/// A required image is not local: pull it first.
 pub const REFIT_E_IMAGE_MISSING: refit_code = 6;
-/// The registry wants other credentials.
+/// The registry does not accept the credentials, or needs some.
 pub const REFIT_E_UNAUTHORIZED: refit_code = 7;
-/// The name is taken, in use, changed under our hands, or an interrupted run left something.
+/// The name is taken, the object is in use, it was changed concurrently, or an interrupted run left something.
 pub const REFIT_E_CONFLICT: refit_code = 8;
 /// The engine or the registry cannot be reached.
 pub const REFIT_E_UNREACHABLE: refit_code = 9;
@@ -35,37 +35,37 @@ pub const REFIT_E_UNREACHABLE: refit_code = 9;
 pub const REFIT_E_ENGINE: refit_code = 10;
 /// The registry answered with an error.
 pub const REFIT_E_REGISTRY: refit_code = 11;
-/// The registry wants to be left alone for a while.
+/// The registry limits the number of requests: try again later.
 pub const REFIT_E_RATE_LIMITED: refit_code = 12;
-/// This version, engine or container cannot do that.
+/// This version of the library, the engine or the container does not support it.
 pub const REFIT_E_UNSUPPORTED: refit_code = 13;
-/// The update failed and everything was put back.
+/// The operation failed and was rolled back: the state is the one before the call.
 pub const REFIT_E_ROLLED_BACK: refit_code = 14;
-/// It could not be put back: the message says what stands where.
+/// The operation failed and could not be rolled back: the message says what state it left.
 pub const REFIT_E_ROLLBACK_FAILED: refit_code = 15;
-/// A digest or an archive does not verify.
+/// A digest or an archive does not match its checksum.
 pub const REFIT_E_DATA: refit_code = 16;
-/// The same thing is being done now, here or elsewhere: try again later.
+/// Another call or process is working on the same object: try again later.
 pub const REFIT_E_BUSY: refit_code = 17;
-/// A local file or folder: disk full, `state_dir`.
+/// A local file or folder cannot be read or written: the disk is full, or it is about `state_dir`.
 pub const REFIT_E_IO: refit_code = 18;
-/// A defect of refit, contained; the next call works.
+/// A defect of the library was caught; the next call works.
 pub const REFIT_E_PANIC: refit_code = 99;
 
-/// The version of the library, "0.1.0". Never freed.
+/// The version of the library: "0.1.0". Do not free it.
 #[unsafe(no_mangle)]
 pub extern "C" fn refit_version() -> *const c_char {
     const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
     VERSION.as_ptr().cast()
 }
 
-/// The ABI of the library, to be compared with `REFIT_ABI_VERSION`.
+/// The ABI version of the library: compare it with `REFIT_ABI_VERSION`.
 #[unsafe(no_mangle)]
 pub extern "C" fn refit_abi_version() -> u32 {
     REFIT_ABI_VERSION
 }
 
-/// The name of a code without its prefix: "OK", "NOT_FOUND"; "UNKNOWN" for a number that is none. Never freed.
+/// The name of a code without its prefix: "OK", "NOT_FOUND"; "UNKNOWN" for a number that is not a code. Do not free it.
 #[unsafe(no_mangle)]
 pub extern "C" fn refit_code_name(code: refit_code) -> *const c_char {
     name(code).as_ptr()
@@ -98,7 +98,7 @@ fn name(code: refit_code) -> &'static CStr {
 }
 
 const _: () = {
-    // Every kind of error has its constant: a new one that is forgotten here does not compile.
+    // Every kind of error has its constant: a kind that was forgotten here does not compile.
     assert!(Code::ALL.len() == 19);
     assert!(Code::InvalidArgument as i32 == REFIT_E_INVALID_ARGUMENT && Code::Panic as i32 == REFIT_E_PANIC);
 };

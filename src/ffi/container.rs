@@ -13,13 +13,10 @@ use crate::Code;
 use crate::container::RemoveOptions;
 
 /// The containers, running or not: `containers [ {id, name, image, image_id, state, status, outdated, created, labels {}, operation?,
-/// interrupted} ]`. The temporary names of a recreation are folded into the container that they belong to.
+/// interrupted} ]`. A container that is being recreated is listed once, under its own name.
 ///
 /// Options: `all` true, `names` [], `labels` {key: value; "" matches any}. Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED,
 /// TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn container_list(
     r: *const refit,
@@ -28,10 +25,10 @@ pub unsafe extern "C" fn container_list(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("container_list", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
         let options = containers_options(&mut entry.options)?;
         entry.read(|refit| async move { Ok(refit.containers(&options).await?) })
@@ -41,9 +38,6 @@ pub unsafe extern "C" fn container_list(
 /// Whether there is a container of that name or id: `*out_exists` is 1 or 0.
 ///
 /// Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT. `*out_exists` is 0 on an error.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn container_exists(
     r: *const refit,
@@ -53,22 +47,22 @@ pub unsafe extern "C" fn container_exists(
     out_exists: *mut i32,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::error_only("container_exists", err) };
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     if let Some(exists) = unsafe { out_exists.as_mut() } {
         *exists = 0;
     }
     out.run_value(
         || {
-            // SAFETY: as the convention says.
+            // SAFETY: by the convention.
             let entry = unsafe { Entry::new(r, options_json, cancel) }?;
-            // SAFETY: as the convention says.
+            // SAFETY: by the convention.
             let container = unsafe { strings::required("container", container) }?;
             entry.read(|refit| async move { Ok(refit.container_exists(&container).await?) })
         },
         |found| {
-            // SAFETY: as the convention says.
+            // SAFETY: by the convention.
             if let Some(exists) = unsafe { out_exists.as_mut() } {
                 *exists = i32::from(found);
             }
@@ -76,13 +70,10 @@ pub unsafe extern "C" fn container_exists(
     )
 }
 
-/// What a container does: `container, id, operation?, interrupted, state, health?, exit_code?, error?, started_at?, finished_at?,
+/// The state of a container: `container, id, operation?, interrupted, state, health?, exit_code?, error?, started_at?, finished_at?,
 /// restart_count, image, image_id`.
 ///
 /// Codes: NOT_FOUND, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn container_status(
     r: *const refit,
@@ -92,25 +83,22 @@ pub unsafe extern "C" fn container_status(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("container_status", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let container = unsafe { strings::required("container", container) }?;
         entry.read(|refit| async move { Ok(refit.container_status(&container).await?) })
     })
 }
 
-/// What a container is: as `container_status`, and `name, created, env [], labels {}, ports [ {container_port, protocol, host_ip?,
-/// host_port?} ], mounts [ {type, name?, source?, destination, read_write} ], networks [ {name, ip_address?, ipv6_address?, mac_address?,
-/// aliases []} ], restart_policy, command [], entrypoint?, working_dir, user`.
+/// The state and the configuration of a container: as `container_status`, and `name, created, env [], labels {}, ports [ {container_port,
+/// protocol, host_ip?, host_port?} ], mounts [ {type, name?, source?, destination, read_write} ], networks [ {name, ip_address?,
+/// ipv6_address?, mac_address?, aliases []} ], restart_policy, command [], entrypoint?, working_dir, user`.
 ///
 /// Codes: NOT_FOUND, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn container_info(
     r: *const refit,
@@ -120,12 +108,12 @@ pub unsafe extern "C" fn container_info(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("container_info", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let container = unsafe { strings::required("container", container) }?;
         entry.read(|refit| async move { Ok(refit.container_info(&container).await?) })
     })
@@ -135,9 +123,6 @@ pub unsafe extern "C" fn container_info(
 ///
 /// Options: `platform`, `actor`. Codes: IMAGE_MISSING, CONFLICT (the name is taken), BUSY (it is being recreated), INVALID_ARGUMENT,
 /// UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn container_create(
     r: *const refit,
@@ -148,14 +133,14 @@ pub unsafe extern "C" fn container_create(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("container_create", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let name = unsafe { strings::required("name", name) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let spec = unsafe { strings::required("spec_json", spec_json) }?;
         let spec: Value =
             serde_json::from_str(&spec).map_err(|error| Code::InvalidArgument.error(format!("spec_json is not JSON: {error}")))?;
@@ -164,13 +149,10 @@ pub unsafe extern "C" fn container_create(
     })
 }
 
-/// Starts a container: `container, changed` (false: it ran already). `require` [images]: IMAGE_MISSING when one of them is not local; the
-/// error's `missing` lists them, and nothing is pulled.
+/// Starts a container: `container, changed` (false: it was running). When an image of `require` [images] is not local the code is
+/// IMAGE_MISSING, and the error's `missing` lists those images. Nothing is pulled.
 ///
 /// Options: `require`, `actor`. Codes: NOT_FOUND, IMAGE_MISSING, BUSY, CONFLICT, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn container_start(
     r: *const refit,
@@ -180,25 +162,22 @@ pub unsafe extern "C" fn container_start(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("container_start", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let container = unsafe { strings::required("container", container) }?;
         let require = entry.options.strings("require")?.unwrap_or_default();
         entry.change(|refit| async move { Ok(refit.start_container(&container, &require).await?) })
     })
 }
 
-/// Stops a container: `container, changed` (false: it was stopped). A stop that the engine has accepted goes on after a cancel.
+/// Stops a container: `container, changed` (false: it was stopped). When the engine has accepted the stop, a cancel does not end it.
 ///
 /// Options: `stop_timeout_s` (the container's own), `actor`. Codes: NOT_FOUND, BUSY, CONFLICT, INVALID_ARGUMENT, UNREACHABLE, ENGINE,
 /// CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn container_stop(
     r: *const refit,
@@ -208,12 +187,12 @@ pub unsafe extern "C" fn container_stop(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("container_stop", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let container = unsafe { strings::required("container", container) }?;
         let grace = entry.options.seconds("stop_timeout_s", 0.0..=86_400.0)?;
         entry.change(move |refit| async move { Ok(refit.stop_container(&container, grace).await?) })
@@ -223,9 +202,6 @@ pub unsafe extern "C" fn container_stop(
 /// Stops and starts a container: `container, changed`.
 ///
 /// Options: `stop_timeout_s` (the container's own), `actor`. Codes: as `container_stop`.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn container_restart(
     r: *const refit,
@@ -235,25 +211,22 @@ pub unsafe extern "C" fn container_restart(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("container_restart", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let container = unsafe { strings::required("container", container) }?;
         let grace = entry.options.seconds("stop_timeout_s", 0.0..=86_400.0)?;
         entry.change(move |refit| async move { Ok(refit.restart_container(&container, grace).await?) })
     })
 }
 
-/// Removes a container: `container, changed`. Its volumes stay unless asked for.
+/// Removes a container: `container, changed`. Its volumes stay unless `remove_volumes` is set.
 ///
 /// Options: `force` false (also while it runs), `remove_volumes` false (its anonymous volumes too), `actor`. Codes: NOT_FOUND, CONFLICT (it
 /// runs), BUSY, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn container_remove(
     r: *const refit,
@@ -263,12 +236,12 @@ pub unsafe extern "C" fn container_remove(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("container_remove", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let container = unsafe { strings::required("container", container) }?;
         let options = RemoveOptions {
             force: entry.options.boolean("force", false)?,
@@ -278,12 +251,9 @@ pub unsafe extern "C" fn container_remove(
     })
 }
 
-/// Waits until a container does not run, a day at most: `exit_code, error?`.
+/// Waits until a container is not running, for at most one day: `exit_code, error?`.
 ///
-/// Options: `stop_timeout_s`, without effect. Codes: NOT_FOUND, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
+/// Codes: NOT_FOUND, INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn container_wait(
     r: *const refit,
@@ -293,14 +263,13 @@ pub unsafe extern "C" fn container_wait(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("container_wait", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
-        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
+        let entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: by the convention.
         let container = unsafe { strings::required("container", container) }?;
-        entry.options.seconds("stop_timeout_s", 0.0..=86_400.0)?;
         entry.read(|refit| async move { Ok(refit.wait_container(&container).await?) })
     })
 }

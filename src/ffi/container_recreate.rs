@@ -11,53 +11,64 @@ use super::types::{refit, refit_cancel, refit_code, refit_error, refit_progress_
 use crate::Code;
 use crate::container::RecoverOptions;
 
-/// Replaces a container by a new one made from the image that its reference names now, with its whole configuration, networks and volumes;
-/// running again if it ran. Nothing is pulled. The new container is made, and compared with the old one, before that is stopped; the old
-/// one is removed once the new one has settled: it has kept running for `settle_s`, or has ended with exit code 0 under the policy "no" or
-/// "on-failure", and is healthy where it has a healthcheck.
+/// Replaces a container by a new one that is created from the image that its reference names now, with the same configuration, networks and
+/// volumes. The new one runs if the old one ran. Nothing is pulled. The new container is created and compared with the old one before the
+/// old one is stopped. The old one is removed once the new one has settled: it has been running for `settle_s`, or has ended with exit code
+/// 0 under the restart policy "no" or "on-failure", and is healthy where it has a healthcheck.
 ///
 /// The report comes with every code once the container was found: `container, result, old_id, new_id?, image, old_image_id?,
 /// new_image_id?, state?, downtime_ms?, changes [ {field, before, after, because} ], warnings [ {code, container?, message} ], dependents
 /// [ as this one ], writable_layer_changes?, old_left, logs_tail?, error?, elapsed_ms`. `result` is
 /// - "recreated": the new container has the name;
 /// - "rolled_back": the old one was stopped, and runs again as before;
-/// - "rollback_failed": it could not be put back; `container_recover` goes on;
+/// - "rollback_failed": the rollback failed; `container_recover` tries it again;
 /// - "refused": nothing was begun;
-/// - "failed": the old one was never stopped, or did not run, and stands as before;
-/// - "not_attempted", of a dependent alone: something failed before its successor was made.
+/// - "failed": the old one was not stopped, or was not running, and is as before;
+/// - "not_attempted", only of a dependent: the recreation failed before its new container was created.
 ///
-/// `downtime_ms` is from the end of the old one to the start of the new one by the engine's clock, null where it did not run;
-/// `writable_layer_changes` counts files outside of volumes, which are not kept; `old_left`: the old one could not be removed and stands
-/// beside, `container_recover` removes it; `logs_tail` is of a new container that failed.
+/// `downtime_ms` is from `State.FinishedAt` of the old one to `State.StartedAt` of the new one, which is the engine's clock at its events
+/// "die" and "start"; null when the old one was not running, or had `--rm` and was gone before it could be inspected.
+/// `writable_layer_changes` counts changed files outside of volumes, which are lost; null when they were not counted. `old_left`: the old one could not be removed, and
+/// `container_recover` removes it. `logs_tail` is the end of the log of a new container that failed.
 ///
 /// Options:
-/// - `stop_timeout_s` (the container's own), 0 to 86400, rounded up to whole seconds: the grace before it is killed. For an `--rm`
-///   container at most 265 s above its own, else UNSUPPORTED.
-/// - `settle_s` 3, 0 to 600: how long the new container must keep running.
-/// - `health_timeout_s` 60, 0 to 86400: how long its healthcheck may say "starting", never less than start period, interval and timeout
-///   together; "unhealthy" fails at once. 0: its health does not count.
-/// - `recreate_dependents` false: recreates those too that hold the container by its id (network, pid or ipc namespace, volumes-from); all
-///   or none.
-/// - `allow_paused` false: a paused container loses its frozen memory; the new one is paused once it has settled.
-/// - `allow_auto_remove` false: an `--rm` container is lost when the engine restarts between its stop and the new one's start.
-/// - `allow_pinned` false: one that was created from an image id is made from that image again.
-/// - `allow_lossy` false: Podman does not tell all that a container was created with; what may be lost is in the warnings.
-/// - `recover_first` false: first repairs what an interrupted run has left of it, as `container_recover` does; else that is CONFLICT.
-/// - `hooks` {before: [argv], after: [argv]}: commands, each a list of its arguments (one alone may stand as that list), run in the
-///   container one after another; an exit code other than 0 is a failure. before: in the old one ahead of the stop, when it runs and is not
-///   paused; a failure ends the recreation with nothing changed. after: in the new one once it has settled, when it runs; a failure puts the
-///   old one back. Not in dependents. Only the end of the call ends the wait for a hook, and then its command goes on in the container.
-/// - `backup_volumes`: not in this version, UNSUPPORTED when set.
+/// - `stop_timeout_s` (the container's own), 0 to 86400, rounded up to whole seconds: how long the engine waits before it kills it.
+///   For an `--rm` container at most 265 s above its own, else UNSUPPORTED.
+/// - `settle_s` 3, 0 to 600: how long the new container must run without ending. 0: it is enough that it was started, whatever becomes of
+///   it.
+/// - `health_timeout_s`, 0 to 86400: how long its health may be "starting"; a warning says where that is less than its healthcheck needs.
+///   "unhealthy" fails at once. 0: the health is not looked at. The default is when the engine says "unhealthy" at the latest: start period
+///   + retries x (interval + timeout), and at least 60.
+/// - `recreate_dependents` false: also recreates the containers that refer to this one by its id (network, pid or ipc namespace,
+///   volumes-from), or link to it, all or none of them.
+/// - `allow_paused` false: also a paused container. Its memory is lost; the new one is paused once it has settled.
+/// - `allow_auto_remove` false: also an `--rm` container. It is lost when the engine restarts between its stop and the new one's start.
+/// - `allow_pinned` false: also a container that was created from an image id. The new one is created from the same image.
+/// - `allow_lossy` false: also on Podman, which does not report all of a container's configuration. The warnings list what may be lost.
+/// - `allow_own_connection` false: also the container through which this handle reaches its engine (a socket proxy, an agent, a tunnel). Its
+///   stop cuts the connection, and `container_recover` has to be called through another one.
+/// - `count_layer_changes` true: counts the changed files outside of volumes, for which the engine gets 2 s.
+/// - `provider` container: a name or an id. Where the container's network, pid or ipc namespace is that of a container which is gone
+///   (`--network container:ID`), the new one is attached to this one, which has to run; the warning "provider_replaced" says so. Default: the
+///   one that its labels of Compose name, else CONFLICT. NOT_FOUND: it is needed, and there is none.
+/// - `recover_first` false: first repairs what an interrupted run left of this container, as `container_recover` does. Otherwise such a
+///   rest is CONFLICT.
+/// - `accept_changes` [fields]: fields in which the new container may differ from the old one, named as in the error of a recreation that found
+///   such a difference ("HostConfig.Memory"); the report lists them under changes. What the engine discards whatever is asked needs no such
+///   option: it is a warning "discarded".
+/// - `hooks` {before: [argv], after: [argv], timeout_s 600, 1 to 86400}: commands, each a list of its arguments (a single command may be given as that list), run in
+///   the container one after another; an exit code other than 0 is a failure. before: in the old one before the stop, when it is running
+///   and not paused; a failure ends the recreation with nothing changed. after: in the new one once it has settled, when it is running; a
+///   failure rolls back. Hooks do not run in dependents. Each has failed when it has not ended within `timeout_s`; its command goes on in
+///   the container then, and when the call ends. Of its output only the last line is shown, and the last 1 MiB is kept in memory.
+/// - `backup_volumes` folder, `restore_on_rollback` false: this version does not have them, UNSUPPORTED when set.
 /// - `actor`.
 ///
-/// Codes: OK; ROLLED_BACK (it failed after the stop and everything was put back); ROLLBACK_FAILED (the message says what stands where);
-/// CONFLICT and UNSUPPORTED (refused: the message names the option that would allow it, where there is one); CONFLICT also when somebody
-/// changed the container meanwhile (it was put back) or another run has taken it over (which goes on); BUSY, NOT_FOUND, IMAGE_MISSING,
-/// UNREACHABLE, ENGINE, IO (`state_dir`; nothing was stopped), INVALID_ARGUMENT; CANCELLED, STOPPED, TIMEOUT: before the stop the new
-/// container is removed, from the stop on everything is put back. Once the new container is settled it is finished and the code is OK.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
+/// Codes: OK; ROLLED_BACK (it failed after the stop and was rolled back); ROLLBACK_FAILED (the message says what state it left); CONFLICT
+/// and UNSUPPORTED (refused: the message names the option that allows it, where there is one); CONFLICT also when the container was changed
+/// concurrently (then it was rolled back) or another run took over (which goes on); BUSY, NOT_FOUND, IMAGE_MISSING, UNREACHABLE, ENGINE, IO
+/// (`state_dir`; nothing was stopped), INVALID_ARGUMENT; CANCELLED, STOPPED, TIMEOUT: before the stop the new container is removed, after
+/// the stop the recreation is rolled back, and once the new container has settled the recreation is finished and the code is OK.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn container_recreate(
     r: *const refit,
@@ -69,38 +80,38 @@ pub unsafe extern "C" fn container_recreate(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("container_recreate", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let container = unsafe { strings::required("container", container) }?;
         let options = recreate_options(&mut entry.options)?;
         entry.watch(Callback { function: on_progress, user_data }, |refit| refit.recreate_container(container, options))
     })
 }
 
-/// Finishes or undoes what an interrupted recreation left, of one container (its name, or 12 digits of its id at least) or, NULL,
-/// of all: `found [ {container, situation, action, error?} ]`, empty where nothing was left. `action` is
+/// Finishes or rolls back interrupted recreations, of one container (its name, or at least 12 digits of its id) or, NULL, of all
+/// containers: `found [ {container, situation, action, error?} ]`, empty when there are none. `action` is
 /// - "finished": the new container has the name;
-/// - "undone": the old one is back as before;
-/// - "removed_old": the new one stood already, and the old one was removed;
-/// - "busy": a run is at work on it, or was a moment ago (30 s; up to 5 min where it was stopping a container with a `stop_timeout_s` above
-///   its own); nothing was touched;
-/// - "foreign": other containers are in the way; nothing was touched;
-/// - "would_finish", "would_undo": what is still to be done: in a dry run, and beside an `error`.
+/// - "undone": it was rolled back, the old one is as before;
+/// - "removed_old": the new one had the name already, and the old one was removed;
+/// - "busy": a run is working on it, or was within its lease (30 s); nothing was changed;
+/// - "foreign": another container has the name, or somebody has renamed one of the two; nothing was changed, and `situation` names what
+///   stands in the way and how it is removed;
+/// - "would_finish", "would_undo": what remains to be done, in a dry run and beside an `error`.
 ///
-/// What is to be done follows from names, ids and states on the engine, so that any process may do it. A handle with the `state_dir` of the
-/// interrupted run can also make an old container again that somebody has removed.
+/// It reads names, ids and states from the engine, so any process can do it. A handle with the `state_dir` of the interrupted run can also
+/// create an old container anew that was removed meanwhile. A new container that has run longer than it had to settle is never rolled back:
+/// it stays in the state that it is in, and the old one is removed.
 ///
-/// Options: `dry_run` false, `force` false (also where a run was at work a moment ago; not where one of this process is), `actor`. Codes: OK
-/// (also for "busy" and "foreign"), else that of the first `error`: CONFLICT (another run has taken it over meanwhile), NOT_FOUND (a
-/// container is gone, and nothing tells how it was made), UNREACHABLE, ENGINE, IO (`state_dir`), INVALID_ARGUMENT; CANCELLED, STOPPED,
-/// TIMEOUT: a wait ends and what is left is for the next call; an undo that has begun is finished.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
+/// Options: `dry_run` false, `force` false (does not wait for a lease to end; a run of this process is never disturbed), `settle_s` 3, 0 to 600,
+/// `health_timeout_s`, 0 to 86400, and `stop_timeout_s` (the container's own), 0 to 86400, as `container_recreate` has them, for what neither
+/// the state folder nor the names on the engine tell of the interrupted run; `actor`. Codes: OK (also for "busy" and "foreign"), else that
+/// of the first `error`: CONFLICT (another run took over meanwhile), NOT_FOUND (a container is gone, and its configuration is not known),
+/// UNREACHABLE, ENGINE, IO (`state_dir`), INVALID_ARGUMENT; CANCELLED, STOPPED, TIMEOUT: a wait ends and the rest is left for the next
+/// call; a rollback that has begun is finished.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn container_recover(
     r: *const refit,
@@ -112,17 +123,23 @@ pub unsafe extern "C" fn container_recover(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("container_recover", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let container = unsafe { strings::optional("container_or_null", container_or_null) }?;
         if container.as_deref() == Some("") {
             return Err(Code::InvalidArgument.error("container_or_null is empty: NULL means all").into());
         }
-        let options = RecoverOptions { dry_run: entry.options.boolean("dry_run", false)?, force: entry.options.boolean("force", false)? };
+        let options = RecoverOptions {
+            dry_run: entry.options.boolean("dry_run", false)?,
+            force: entry.options.boolean("force", false)?,
+            settle: entry.options.seconds("settle_s", 0.0..=600.0)?,
+            health_timeout: entry.options.seconds("health_timeout_s", 0.0..=86_400.0)?,
+            stop_timeout: entry.options.seconds("stop_timeout_s", 0.0..=86_400.0)?,
+        };
         entry.watch(Callback { function: on_progress, user_data }, |refit| refit.recover(container.as_deref(), options))
     })
 }

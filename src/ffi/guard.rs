@@ -1,5 +1,8 @@
-//! What every C call does: null its outputs, contain panics, turn the result into a code.
+//! What every C call does: set its outputs to NULL, catch panics, turn the result into a code.
+//!
+//! Rules: docs/abi.md, section 1.
 
+use std::cell::Cell;
 use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,7 +14,30 @@ use super::types::{refit_code, refit_error};
 use crate::operation::panic_error;
 use crate::{Code, Error, Outcome};
 
-/// The outputs of a call, nulled.
+thread_local! {
+    /// How many guarded calls this thread is in; more than one while a callback calls the library.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether a panic of this thread is caught here and comes back as an error.
+pub(super) fn is_guarded() -> bool {
+    DEPTH.get() > 0
+}
+
+/// Runs `body` and turns a panic into an error.
+pub(super) fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, Error> {
+    DEPTH.set(DEPTH.get() + 1);
+    let result = catch_unwind(AssertUnwindSafe(body));
+    DEPTH.set(DEPTH.get() - 1);
+    result.map_err(|panic| {
+        let error = panic_error(&*panic);
+        // The payload's own drop may panic.
+        std::mem::forget(panic);
+        error
+    })
+}
+
+/// The outputs of a call, set to NULL.
 pub(super) struct Out {
     op: &'static str,
     json: *mut *mut c_char,
@@ -63,34 +89,66 @@ impl Out {
         self.run_value::<()>(|| Err(Code::Unsupported.error(message).into()), drop)
     }
 
+    /// The body and the writing of its result run inside the guard: a document that cannot be written is a defect like any other.
     fn finish<T>(self, body: impl FnOnce() -> Outcome<T>, write: impl FnOnce(T), report: impl FnOnce(T)) -> refit_code {
-        let error = match catch_unwind(AssertUnwindSafe(body)) {
-            Ok(Ok(value)) => {
+        let call = || match body() {
+            Ok(value) => {
                 write(value);
-                return REFIT_OK;
+                Ok(())
             }
-            Ok(Err(failure)) => {
+            Err(failure) => {
                 if let Some(value) = failure.report {
                     report(value);
                 }
-                failure.error
-            }
-            Err(panic) => {
-                let error = panic_error(&*panic);
-                // The payload's own drop may panic.
-                std::mem::forget(panic);
-                error
+                Err(failure.error)
             }
         };
-        self.fail(error)
+        match guarded(call).and_then(|done| done) {
+            Ok(()) => REFIT_OK,
+            Err(error) => self.fail(error),
+        }
     }
 
     fn fail(self, error: Error) -> refit_code {
-        let error = error.in_op(self.op);
+        let code = error.code() as refit_code;
+        let object = guarded(|| refit_error::new(&error.in_op(self.op))).unwrap_or_else(|_| refit_error::without_message(code));
         // SAFETY: NULL or writable, by the promise to `json`.
         if let Some(err) = unsafe { self.err.as_mut() } {
-            *err = Box::into_raw(Box::new(refit_error::new(&error)));
+            *err = Box::into_raw(Box::new(object));
         }
-        error.code() as refit_code
+        code
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::ffi::codes::REFIT_E_PANIC;
+    use crate::ffi::error::{refit_error_free, refit_error_message};
+    use std::ffi::CStr;
+
+    /// A document that panics while it is written.
+    struct Broken;
+
+    impl Serialize for Broken {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            panic!("while the document is written");
+        }
+    }
+
+    #[test]
+    fn a_panic_while_an_output_is_written_is_an_error() {
+        let mut json = std::ptr::null_mut();
+        let mut err = std::ptr::null_mut();
+        // SAFETY: both live until the call has returned.
+        let out = unsafe { Out::json("img_list", &raw mut json, &raw mut err) };
+        assert_eq!(out.run(|| Ok(Broken)), REFIT_E_PANIC);
+        // SAFETY: the error that the call gave, freed once.
+        let message = unsafe { CStr::from_ptr(refit_error_message(err)) }.to_str().unwrap().to_owned();
+        // SAFETY: as above.
+        unsafe { refit_error_free(err) };
+        assert!(json.is_null() && message.contains("while the document is written"), "{message}");
+        assert!(!is_guarded());
     }
 }

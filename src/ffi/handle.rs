@@ -1,45 +1,37 @@
-//! The handle: opened, closed, and kept alive by the calls that run on it.
+//! The handle in C: `refit_open`, `refit_close`, and the calls that keep it alive.
+//!
+//! Rules: docs/abi.md, section 7.
 
 use std::cell::RefCell;
 use std::ffi::c_char;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio_util::sync::CancellationToken;
 
-use super::guard::Out;
+use super::guard::{self, Out};
+use super::logger;
 use super::open_options;
 use super::options::Options;
 use super::strings;
 use super::types::{refit, refit_code, refit_error};
 use crate::operation::Operation;
+use crate::operation::gate::Entered;
 use crate::{Code, Error, Outcome, Refit, Result};
 
-/// The process that opened the first handle. What it forks has no threads of the library, and may have its locks held for ever.
+/// The process that opened the first handle. Its children have none of the threads, and locks may be held in them for ever.
 static PROCESS: OnceLock<u32> = OnceLock::new();
-
-/// How long `refit_close` lets running calls go on before it cancels them.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// The name of the library's own threads.
 const THREADS: &str = "refit";
 
-/// What stands behind the pointer that C has.
+/// The object that a `refit *` of C points to.
 pub(super) struct Handle {
     refit: OnceLock<Refit>,
-    /// Taken when the handle is dropped, which happens on a caller's thread: a runtime must not end on one of its own.
+    /// Taken when the handle is dropped, which happens on a caller's thread: a runtime must not be dropped on one of its own threads.
     runtime: Option<Runtime>,
-    gate: Mutex<Gate>,
-    calls_ended: Condvar,
     /// After `fork()` the runtime's threads are gone: a child must not wait for them.
     process: u32,
-}
-
-#[derive(Default)]
-struct Gate {
-    closed: bool,
-    running: usize,
 }
 
 thread_local! {
@@ -69,30 +61,24 @@ impl Handle {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(worker_threads)
             .thread_name(THREADS)
-            .on_thread_start(block_sigpipe)
+            .on_thread_start(|| {
+                block_sigpipe();
+                logger::begin_thread();
+            })
+            .on_thread_stop(logger::end_thread)
             .enable_all()
             .build()
             .map_err(|error| Code::Io.error("the library's threads cannot be started").caused_by(&error))?;
-        Ok(Self {
-            refit: OnceLock::new(),
-            runtime: Some(runtime),
-            gate: Mutex::default(),
-            calls_ended: Condvar::new(),
-            process: std::process::id(),
-        })
+        Ok(Self { refit: OnceLock::new(), runtime: Some(runtime), process: std::process::id() })
     }
 
     /// Begins a call on this thread, unless the handle is closed or belongs to another process.
     pub(super) fn enter(self: &Arc<Self>) -> Result<Inside> {
         check_process()?;
-        let mut gate = self.lock();
-        if gate.closed {
-            return Err(Code::Cancelled.error("the handle is closed"));
-        }
-        gate.running += 1;
-        drop(gate);
+        logger::check_not_inside()?;
+        let entered = self.refit()?.shared.gate.enter()?;
         INSIDE.with_borrow_mut(|inside| inside.push(Arc::as_ptr(self)));
-        Ok(Inside(self.clone()))
+        Ok(Inside { _entered: entered, handle: self.clone() })
     }
 
     pub(super) fn refit(&self) -> Result<&Refit> {
@@ -105,27 +91,12 @@ impl Handle {
             std::mem::forget(self.clone());
             return;
         }
-        let mut gate = self.lock();
-        gate.closed = true;
-        let closing = self.refit.get().map(|refit| refit.shared.closing.clone()).unwrap_or_default();
-        if INSIDE.with_borrow(|inside| inside.contains(&Arc::as_ptr(self))) {
-            closing.cancel();
-            return;
+        let Some(refit) = self.refit.get() else { return };
+        if logger::is_inside() || INSIDE.with_borrow(|inside| inside.contains(&Arc::as_ptr(self))) {
+            refit.shared.gate.close_from_inside();
+        } else {
+            refit.shared.gate.close_blocking();
         }
-        let end = Instant::now() + GRACE;
-        while gate.running > 0 {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                closing.cancel();
-                gate = self.calls_ended.wait(gate).unwrap_or_else(PoisonError::into_inner);
-            } else {
-                gate = self.calls_ended.wait_timeout(gate, left).unwrap_or_else(PoisonError::into_inner).0;
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Gate> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -144,6 +115,11 @@ impl Drop for Handle {
     }
 }
 
+/// Whether this is a child of a process that had opened a handle.
+pub(super) fn is_forked_child() -> bool {
+    PROCESS.get().is_some_and(|process| *process != std::process::id())
+}
+
 /// After `fork()` a child may only exit or exec.
 fn check_process() -> Result<()> {
     if *PROCESS.get_or_init(std::process::id) == std::process::id() {
@@ -152,32 +128,34 @@ fn check_process() -> Result<()> {
     Err(Code::Unsupported.error("this process was forked from one that had opened refit: a child may only exit or exec"))
 }
 
-/// A call under way on this thread; keeps the handle alive.
-pub(super) struct Inside(pub(super) Arc<Handle>);
+/// A call that runs on this thread. It keeps the handle alive.
+pub(super) struct Inside {
+    /// Dropped before the handle: `refit_close` waits for the count and frees the handle.
+    _entered: Entered,
+    pub(super) handle: Arc<Handle>,
+}
 
 impl Drop for Inside {
     fn drop(&mut self) {
         INSIDE.with_borrow_mut(std::vec::Vec::pop);
-        self.0.lock().running -= 1;
-        self.0.calls_ended.notify_all();
     }
 }
 
-/// A panic comes back as an error; the library prints nothing. Other people's panics are told as before.
+/// A panic of the library becomes an error and prints nothing. A panic of the host is printed as before.
 fn silence_panics() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             let on_our_thread = std::thread::current().name().is_some_and(|name| name == THREADS);
-            if !on_our_thread && INSIDE.with_borrow(Vec::is_empty) {
+            if !on_our_thread && !guard::is_guarded() {
                 before(panic);
             }
         }));
     });
 }
 
-/// A connection that the other side has closed must not kill a host that has not ignored SIGPIPE.
+/// A write to a connection that the other side has closed must not kill a host that does not ignore SIGPIPE.
 fn block_sigpipe() {
     // SAFETY: a zeroed set is filled by sigemptyset before it is read; the mask is this thread's own.
     unsafe {
@@ -188,30 +166,34 @@ fn block_sigpipe() {
     }
 }
 
-/// Opens a handle. It changes nothing on the engine; the environment and HOME are read here alone.
+/// Opens a handle. It changes nothing on the engine.
 ///
-/// Options (all may be left out):
-/// - `host` string: the engine (unix://, tcp://, https://; ssh:// is UNSUPPORTED), else DOCKER_HOST, else DOCKER_CONTEXT, else the current
-///   context of docker's config.json, else the platform's socket.
-/// - `connect` "now": the engine is asked which API it speaks; "lazy": the first call asks.
-/// - `state_dir` folder (none; 0700, made when missing): last checks, and what a recreation in hand keeps.
+/// Options (each may be left out):
+/// - `host` string: the engine (unix://, tcp://, https://; ssh:// is UNSUPPORTED). Default: DOCKER_HOST, else DOCKER_CONTEXT, else the
+///   current context of docker's config.json, else the platform's socket.
+/// - `connect` "now": refit_open asks the engine for its API version; "lazy": the first call does.
+/// - `state_dir` folder (default: none): created with mode 0700 when missing. It holds the last checks, and the configuration of containers
+///   whose recreation is in progress.
 /// - `docker_config` folder (DOCKER_CONFIG, else ~/.docker): contexts and credentials.
 /// - `tls_dir` folder (DOCKER_CERT_PATH, or the context's own): ca.pem, cert.pem, key.pem.
-/// - `timeout_s` 30, 1 to 3600: for each request to the engine, and for a stream the longest silence.
-/// - `engine_wait_s` 120, 0 to 3600: how long an undo waits for an engine that went away.
-/// - `registries` {HOST: {username, password, token, ca_file, insecure, mirror}}: where docker's config.json is not enough. token: an
-///   identity token; ca_file: PEM, beside the system's; insecure: any certificate, and plain HTTP; mirror: an address that is asked first.
-/// - `check_via` "auto" (the registry; the engine where only that reaches it), "registry" or "engine": whom a check asks.
-/// - `max_concurrency` 4, 1 to 64: containers replaced side by side.
+/// - `timeout_s` 30, 1 to 3600: the time limit of each request to the engine, and for a stream (a pull) the silence after which the engine is
+///   pinged: as long as it answers, the stream is waited for.
+/// - `long_timeout_s` 300, 1 to 3600: the time limit of a create and of a start, which may copy gigabytes into a volume or publish thousands
+///   of ports.
+/// - `engine_wait_s` 120, 0 to 3600: how long a rollback goes on while the engine is not reachable or refuses a step, and how long the
+///   answer of a create is still waited for after `long_timeout_s`.
+/// - `registries` {HOST: {username, password, token, ca_file, insecure, mirror}}: in addition to docker's config.json. token: an
+///   identity token; ca_file: a PEM file of certificate authorities, in addition to the system's; insecure: accepts any certificate, and
+///   plain HTTP; mirror: an address that is asked first.
+/// - `check_via` "auto" (the registry, or the engine where only the engine reaches it), "registry" or "engine": who is asked by a check.
+/// - `max_concurrency` 4, 1 to 64: how many containers an update recreates at the same time, after the first has gone alone. One that only
+///   has to settle or to become healthy takes no place; with those, at most three times as many are in progress.
 /// - `worker_threads` 2, 1 to 64.
-/// - `helper_image` string; `history_max_entries` 10000, 1 to 10000000; `history_max_age_days` 365, 1 to 36500: without effect, as volumes
-///   and the history are not in this version.
+/// - `history_max_entries` 10000, 1 to 10000000, and `history_max_age_days` 365, 1 to 36500: how much of the history is kept;
+/// - `helper_image` string: a local image with sh and rm, for volume_remove_file.
 ///
-/// Codes: INVALID_ARGUMENT, UNREACHABLE (no engine answers: the message says at which address and what to look at), UNSUPPORTED (ssh://,
-/// an engine older than API 1.40), ENGINE, IO (`state_dir`). `*out` is NULL on an error, else closed once with `refit_close`.
-///
-/// # Safety
-/// `options_json` is NULL or NUL-terminated; `out` is writable; `err` is NULL or writable.
+/// Codes: INVALID_ARGUMENT, UNREACHABLE (no engine answers: the message names the address and what to look at), UNSUPPORTED (ssh://, an
+/// engine older than API 1.40), ENGINE, IO (`state_dir`). `*out` is set to NULL first; close the handle once with `refit_close`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refit_open(options_json: *const c_char, out: *mut *mut refit, err: *mut *mut refit_error) -> refit_code {
     // SAFETY: writable by the caller's promise.
@@ -223,6 +205,7 @@ pub unsafe extern "C" fn refit_open(options_json: *const c_char, out: *mut *mut 
     guard.run_value(
         || {
             check_process()?;
+            logger::check_not_inside()?;
             if out.is_null() {
                 return Err(Code::InvalidArgument.error("out is NULL").into());
             }
@@ -232,7 +215,9 @@ pub unsafe extern "C" fn refit_open(options_json: *const c_char, out: *mut *mut 
             let connect = open_options::read(options)?;
             let handle = Handle::new(worker_threads)?;
             let Some(runtime) = &handle.runtime else { return Err(no_runtime().into()) };
-            let open = Operation::new(runtime.handle().clone(), CancellationToken::new(), |_| async { Ok(Refit::connect(connect).await?) });
+            let open = Operation::new(runtime.handle().clone(), Arc::default(), tracing::Span::none(), |_| async {
+                Ok(Refit::connect(connect).await?)
+            });
             let (running, _) = open.start();
             while !running.queue.wait().ended {}
             let refit = running.result().map_err(Error::from)?;
@@ -250,23 +235,20 @@ fn no_runtime() -> Error {
     Code::Panic.error("the library's threads are gone")
 }
 
-/// Closes a handle: refuses new calls, gives the running ones 2 s, then cancels them and waits until they have returned (for a recreation:
-/// until it is finished or undone). Called from inside a callback it marks the handle closed; the running call returns
-/// `REFIT_E_CANCELLED` (`REFIT_OK` when it was already done) and frees it. No call may begin on another thread once close has begun.
-/// NULL is a no-op.
-///
-/// # Safety
-/// `r` is NULL or a handle of this library, closed once.
+/// Closes a handle and frees it. It refuses new calls, waits 2 s for the running ones, then cancels them and waits until they have returned
+/// (a recreation is finished or rolled back first). No call may begin on another thread once refit_close has begun. In a callback it
+/// returns at once: the call that runs the callback returns REFIT_E_CANCELLED (REFIT_OK when it had already succeeded), and the last
+/// running call frees the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refit_close(r: *mut refit) {
     if r.is_null() {
         return;
     }
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+    let _ = guard::guarded(|| {
         // SAFETY: made by `Arc::into_raw` in `refit_open`, closed once by the caller's promise. A call that goes on has a count of its own.
         let handle = unsafe { Arc::from_raw(r.cast_const().cast::<Handle>()) };
         handle.close();
-    }));
+    });
 }
 
 /// The outcome of an operation that no callback watches.
@@ -283,28 +265,27 @@ mod tests {
 
     /// In a process of its own, since a panic hook is the whole process's.
     #[test]
-    fn a_contained_panic_prints_nothing_and_others_are_told() {
+    fn a_caught_panic_prints_nothing_and_a_panic_of_the_host_is_printed() {
         const CHILD: &str = "REFIT_TEST_PANICS";
         if std::env::var_os(CHILD).is_some() {
             silence_panics();
             let panics = |name: &str, message: &'static str, inside: bool| {
                 let work = move || {
-                    INSIDE.with_borrow_mut(|calls| calls.extend(inside.then_some(std::ptr::null())));
-                    panic!("{message}")
+                    if inside { guard::guarded(|| panic!("{message}")).map_err(drop) } else { panic!("{message}") }
                 };
                 let ended = std::thread::Builder::new().name(name.to_owned()).spawn(work).unwrap().join();
-                assert!(ended.is_err());
+                assert!(!matches!(ended, Ok(Ok(()))));
             };
             panics(THREADS, "on a thread of the library", false);
             panics("caller", "inside a call", true);
-            panics("caller", "of somebody else", false);
+            panics("caller", "of the host", false);
             return;
         }
         let name = std::thread::current().name().unwrap().to_owned();
         let mut child = std::process::Command::new(std::env::current_exe().unwrap());
         let done = child.args([&name, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
-        let told = String::from_utf8(done.stderr).unwrap();
-        assert!(done.status.success() && told.contains("of somebody else"), "{told}");
-        assert!(!told.contains("of the library") && !told.contains("inside a call"), "{told}");
+        let printed = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.success() && printed.contains("of the host"), "{printed}");
+        assert!(!printed.contains("of the library") && !printed.contains("inside a call"), "{printed}");
     }
 }

@@ -10,12 +10,9 @@ use super::strings;
 use super::types::{refit, refit_cancel, refit_code, refit_error, refit_progress_fn};
 use crate::image::ListOptions;
 
-/// Whether an image (a reference or an id) is local: `*out_exists` is 1 or 0.
+/// Whether an image is local, by its reference or id: `*out_exists` is 1 or 0.
 ///
 /// Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT. `*out_exists` is 0 on an error.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn img_exists(
     r: *const refit,
@@ -25,22 +22,22 @@ pub unsafe extern "C" fn img_exists(
     out_exists: *mut i32,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::error_only("img_exists", err) };
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     if let Some(exists) = unsafe { out_exists.as_mut() } {
         *exists = 0;
     }
     out.run_value(
         || {
-            // SAFETY: as the convention says.
+            // SAFETY: by the convention.
             let entry = unsafe { Entry::new(r, options_json, cancel) }?;
-            // SAFETY: as the convention says.
+            // SAFETY: by the convention.
             let image = unsafe { strings::required("image", image) }?;
             entry.read(|refit| async move { Ok(refit.image_exists(&image).await?) })
         },
         |found| {
-            // SAFETY: as the convention says.
+            // SAFETY: by the convention.
             if let Some(exists) = unsafe { out_exists.as_mut() } {
                 *exists = i32::from(found);
             }
@@ -52,9 +49,6 @@ pub unsafe extern "C" fn img_exists(
 ///
 /// Options: `names` [references], `labels` {key: value; "" matches any}, `reference` pattern with `*` and `?`. Codes: INVALID_ARGUMENT,
 /// UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn img_list(
     r: *const refit,
@@ -63,10 +57,10 @@ pub unsafe extern "C" fn img_list(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("img_list", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
         let options = ListOptions {
             names: entry.options.strings("names")?.unwrap_or_default(),
@@ -82,9 +76,6 @@ pub unsafe extern "C" fn img_list(
 /// last_pulled?`.
 ///
 /// Codes: NOT_FOUND (not local), INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn img_info(
     r: *const refit,
@@ -94,12 +85,12 @@ pub unsafe extern "C" fn img_info(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("img_info", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let image = unsafe { strings::required("image", image) }?;
         entry.read(|refit| async move { Ok(refit.image_info(&image).await?) })
     })
@@ -108,9 +99,6 @@ pub unsafe extern "C" fn img_info(
 /// How a local image was built, newest step first: `layers [ {id?, created?, created_by, size, comment} ]`.
 ///
 /// Codes: NOT_FOUND (not local), INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn img_history(
     r: *const refit,
@@ -120,25 +108,22 @@ pub unsafe extern "C" fn img_history(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("img_history", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let image = unsafe { strings::required("image", image) }?;
         entry.read(|refit| async move { Ok(refit.image_history(&image).await?) })
     })
 }
 
-/// Whether an image is there and what this handle does to it: `image, exists, pulling, ready, operation? {kind, phase, permille, current,
-/// total?, bytes_per_second?, eta_seconds?, started_at, layers [ {id, status, current, total?} ]}, last_check?, last_error? {code, name,
-/// message, at}`. `ready` stays true while a local image is updated.
+/// Whether an image is local, and what this handle is doing to it: `image, exists, pulling, ready, operation? {kind, phase, permille,
+/// current, total?, bytes_per_second?, eta_seconds?, started_at, layers [ {id, status, current, total?} ]}, last_check?, last_error? {code,
+/// name, message, at}`. `ready` stays true while a newer version of a local image is pulled.
 ///
 /// Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn img_status(
     r: *const refit,
@@ -148,24 +133,21 @@ pub unsafe extern "C" fn img_status(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("img_status", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let image = unsafe { strings::required("image", image) }?;
         entry.read(|refit| async move { Ok(refit.image_status(&image).await?) })
     })
 }
 
-/// Which of the images in `images_json` (a JSON list of references) are not local: `missing [], present []`, each in the order asked. NULL
-/// is the empty list. An error of the engine fails the whole call; nothing is pulled.
+/// Which of the images in `images_json` (a JSON list of references; NULL, "" and null are INVALID_ARGUMENT) are not local: `missing [],
+/// present []`, each in the order asked. An error of the engine fails the whole call. Nothing is pulled.
 ///
 /// Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn img_missing(
     r: *const refit,
@@ -175,26 +157,23 @@ pub unsafe extern "C" fn img_missing(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("img_missing", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
-        let images = unsafe { strings::list("images_json", images_json) }?.unwrap_or_default();
+        // SAFETY: by the convention.
+        let images = unsafe { strings::required_list("images_json", images_json) }?;
         entry.read(|refit| async move { Ok(refit.missing_images(&images).await?) })
     })
 }
 
-/// Every container, running or not, that was created from this reference, or whose image is the one that it names now: `containers [ {id,
-/// name, image, image_id, match, state, status, outdated, created, labels {}, operation?, interrupted} ]`. `match` is "reference" (an update
-/// recreates it) or "same_image" (made from another reference of the same image: shown, never recreated); `outdated`: its reference names
-/// another image now.
+/// Every container, running or not, that was created from this reference, or whose image is the one that the reference names now:
+/// `containers [ {id, name, image, image_id, match, state, status, outdated, created, labels {}, operation?, interrupted} ]`. `match` is
+/// "reference" (an update recreates it) or "same_image" (it was created from another reference of the same image: it is listed, never
+/// recreated). `outdated`: its reference names another image now.
 ///
 /// Options: `all` true, `names` [], `labels` {}. Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn img_containers(
     r: *const refit,
@@ -204,30 +183,27 @@ pub unsafe extern "C" fn img_containers(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("img_containers", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let image = unsafe { strings::required("image", image) }?;
         let options = containers_options(&mut entry.options)?;
         entry.read(|refit| async move { Ok(refit.image_containers(&image, &options).await?) })
     })
 }
 
-/// Whether the registry has a newer image; nothing is pulled. The document (a check) comes with every code: `image, state, reason?,
+/// Whether the registry has a newer image. Nothing is pulled. The document, a check, comes with every code: `image, state, reason?,
 /// has_update (true/false/null), platform?, local? {id, digests [], created?, version?}, remote? {digest, created?, version?,
 /// download_bytes?}, via, certainty, requests, elapsed_ms, checked_at, retry_at?, limit?, remaining?, credential?, maybe_missing?,
-/// maybe_local?, tag_moved?, newer_tag?, outdated_containers [], notes [ {code, message} ], error?`. "No update" (`has_update` false) is
-/// said only when the registry said so.
+/// maybe_local?, tag_moved?, newer_tag?, outdated_containers [], notes [ {code, message} ], error?`. `has_update` is false
+/// only when the registry, or the engine that was asked in its place, answered so.
 ///
-/// Options: `check_via` "auto"/"registry"/"engine" (the handle's), `platform` "os/arch[/variant]" (the local image's), `newer_tag` {} (not
-/// in this version: UNSUPPORTED when set), `actor`. Codes: OK for every answer, also "update_available"; NOT_FOUND (neither local nor in
-/// the registry), UNAUTHORIZED, RATE_LIMITED, UNREACHABLE, REGISTRY, UNSUPPORTED, INVALID_ARGUMENT, ENGINE, CANCELLED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
+/// Options: `check_via` "auto"/"registry"/"engine" (the handle's), `platform` "os/arch[/variant]" (the local image's), `newer_tag` {} (this
+/// version does not have it: UNSUPPORTED when set), `actor`. Codes: OK for every answer, also "update_available"; NOT_FOUND (neither local
+/// nor in the registry), UNAUTHORIZED, RATE_LIMITED, UNREACHABLE, REGISTRY, UNSUPPORTED, INVALID_ARGUMENT, ENGINE, CANCELLED, TIMEOUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn img_check_update(
     r: *const refit,
@@ -237,26 +213,23 @@ pub unsafe extern "C" fn img_check_update(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("img_check_update", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let image = unsafe { strings::required("image", image) }?;
         let options = check_options(&mut entry.options)?;
         entry.watch(Callback::NONE, |refit| refit.check_update(image, options))
     })
 }
 
-/// The same for many images at once: `images_json` is a JSON list of references, NULL is every tagged local image. `images [ checks, in the
-/// order asked ], requests, elapsed_ms`. OK with a document an image; a failed one has its own error in it and spoils no other.
+/// Checks many images at once. `images_json` is a JSON list of references; NULL means every local image that has a tag. The document:
+/// `images [ checks, in the order of the list ], requests, elapsed_ms`. A check that fails has its own `error` and fails no other.
 ///
-/// Options: those of `img_check_update`. Codes: OK, INVALID_ARGUMENT, UNSUPPORTED (`newer_tag`), UNREACHABLE or ENGINE (the engine's list
-/// failed), CANCELLED, STOPPED, TIMEOUT (with those that were ready).
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
+/// Options: those of `img_check_update`. Codes: OK, INVALID_ARGUMENT, UNSUPPORTED (`newer_tag`), UNREACHABLE or ENGINE (the engine could
+/// not list its images), CANCELLED, STOPPED, TIMEOUT (with the checks that had ended).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn img_check_updates(
     r: *const refit,
@@ -268,12 +241,12 @@ pub unsafe extern "C" fn img_check_updates(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("img_check_updates", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let images = unsafe { strings::list("images_json", images_json) }?;
         let options = check_options(&mut entry.options)?;
         entry.watch(Callback { function: on_progress, user_data }, |refit| refit.check_updates(images, options))
@@ -281,15 +254,14 @@ pub unsafe extern "C" fn img_check_updates(
 }
 
 /// Pulls an image through the engine: `image, changed, before? {id, digests []}, after {id, digests []}, digest?, bytes_downloaded,
-/// elapsed_ms, shared`. Pulls of one image share one download; it stops when its last caller has left, and the engine keeps the layers that
-/// came.
+/// elapsed_ms, shared, notes [ {code, message} ]` (`credential_rejected`: the registry refused the credential, and the image was pulled
+/// without one). An image for another platform than the wanted one is NOT_FOUND, and the tag names the image of before again where no
+/// container uses the new one. Pulls of one image share one download: it stops when no caller waits for it any more, and the engine keeps the
+/// complete layers.
 ///
 /// Options: `platform` (the local image's, else the engine's), `registry_auth` {username, password, token}, `actor`. Progress: phases
-/// "resolving", "downloading", "extracting", "verifying", "done", and a report a layer. Codes: NOT_FOUND, UNAUTHORIZED, RATE_LIMITED,
-/// UNREACHABLE, DATA, ENGINE (with the engine's words), INVALID_ARGUMENT, CANCELLED, STOPPED, TIMEOUT.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
+/// "resolving", "downloading", "extracting", "verifying", "done", and reports for each layer. Codes: NOT_FOUND, UNAUTHORIZED, RATE_LIMITED,
+/// UNREACHABLE, DATA, ENGINE (with the engine's message), INVALID_ARGUMENT, CANCELLED, STOPPED, TIMEOUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn img_pull(
     r: *const refit,
@@ -301,12 +273,12 @@ pub unsafe extern "C" fn img_pull(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     let out = unsafe { Out::json("img_pull", out_json, err) };
     out.run(|| {
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
-        // SAFETY: as the convention says.
+        // SAFETY: by the convention.
         let image = unsafe { strings::required("image", image) }?;
         let options = pull_options(&mut entry.options)?;
         entry.watch(Callback { function: on_progress, user_data }, |refit| refit.pull(image, options))

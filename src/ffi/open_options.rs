@@ -7,7 +7,7 @@ use crate::{CheckVia, ConnectOptions, RegistryOptions, Result};
 pub(super) const CHECK_VIA: [(&str, CheckVia); 3] =
     [("auto", CheckVia::Auto), ("registry", CheckVia::Registry), ("engine", CheckVia::Engine)];
 
-/// All but `worker_threads`, which is the C handle's own.
+/// Reads all of them except `worker_threads`, which only the C handle has.
 pub(super) fn read(mut options: Options) -> Result<ConnectOptions> {
     let mut connect = ConnectOptions {
         host: options.string("host")?,
@@ -20,6 +20,9 @@ pub(super) fn read(mut options: Options) -> Result<ConnectOptions> {
     };
     if let Some(timeout) = options.seconds("timeout_s", 1.0..=3600.0)? {
         connect.timeout = timeout;
+    }
+    if let Some(timeout) = options.seconds("long_timeout_s", 1.0..=3600.0)? {
+        connect.long_timeout = timeout;
     }
     if let Some(wait) = options.seconds("engine_wait_s", 0.0..=3600.0)? {
         connect.engine_wait = wait;

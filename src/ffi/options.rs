@@ -1,18 +1,22 @@
-//! `options_json`: one object, each key with its type and range, and no key that nobody knows.
+//! `options_json`: one object. Each key has its type and range, and an unknown key is refused.
+//!
+//! Rules: docs/abi.md, section 1.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::error::quoted;
 use crate::{Code, Error, Result};
 
-/// The object; each key is taken by whoever knows it, and what is left over is an error.
+/// The object. The call takes each key that it knows; a key that is left over is an error.
 #[derive(Debug, Default)]
 pub(super) struct Options {
     map: Map<String, Value>,
-    /// Where a nested object stands, for messages: `hooks.`
+    /// The path of a nested object, for messages: `hooks.`
     path: String,
 }
 
@@ -40,6 +44,33 @@ impl Options {
             Some(Value::Bool(value)) => Ok(value),
             Some(_) => Err(self.wrong(key, "true or false")),
         }
+    }
+
+    /// A switch whose default the call knows.
+    pub(super) fn flag(&mut self, key: &str) -> Result<Option<bool>> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(value)),
+            Some(_) => Err(self.wrong(key, "true or false")),
+        }
+    }
+
+    /// A time in RFC 3339, with any offset.
+    pub(super) fn time(&mut self, key: &str) -> Result<Option<Timestamp>> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        let time = value.as_str().and_then(|text| text.parse().ok());
+        time.map(Some).ok_or_else(|| self.wrong(key, "a time in RFC 3339, such as \"2026-11-29T01:30:10Z\""))
+    }
+
+    /// A number, or the word that is the default.
+    pub(super) fn integer_or(&mut self, key: &str, range: RangeInclusive<u64>, word: &str) -> Result<Option<u64>> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        if value.as_str() == Some(word) {
+            return Ok(None);
+        }
+        let number = value.as_u64().filter(|number| range.contains(number));
+        let expected = format!("a whole number from {} to {}, or {word:?}", range.start(), range.end());
+        number.map(Some).ok_or_else(|| self.wrong(key, &expected))
     }
 
     /// Seconds, which may be a fraction.
@@ -70,7 +101,7 @@ impl Options {
         serde_json::from_value(value).map(Some).map_err(|_| self.wrong(key, "a list of strings"))
     }
 
-    /// Commands, each a list of its arguments; one alone may stand as that list.
+    /// Commands, each a list of its arguments. A single command may be given as that list.
     pub(super) fn commands(&mut self, key: &str) -> Result<Vec<Vec<String>>> {
         let Some(value) = self.take(key) else { return Ok(Vec::new()) };
         let commands = match serde_json::from_value::<Vec<String>>(value.clone()) {
@@ -89,7 +120,7 @@ impl Options {
         serde_json::from_value(value).map(Some).map_err(|_| self.wrong(key, "an object of strings"))
     }
 
-    /// One of a few words.
+    /// One of a closed set of words.
     pub(super) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Result<Option<T>> {
         let Some(value) = self.take(key) else { return Ok(None) };
         let chosen = value.as_str().and_then(|text| choices.iter().find(|(name, _)| *name == text));
@@ -111,11 +142,11 @@ impl Options {
         self.map.keys().cloned().collect()
     }
 
-    /// Whatever is left is a key that nobody knows.
+    /// Refuses a key that no one has taken.
     pub(super) fn finish(self) -> Result<()> {
         match self.map.keys().next() {
             None => Ok(()),
-            Some(key) => Err(Code::InvalidArgument.error(format!("unknown option {:?}", format!("{}{key}", self.path)))),
+            Some(key) => Err(Code::InvalidArgument.error(format!("unknown option {}", quoted(&format!("{}{key}", self.path))))),
         }
     }
 
@@ -125,7 +156,7 @@ impl Options {
     }
 
     fn wrong(&self, key: &str, expected: &str) -> Error {
-        Code::InvalidArgument.error(format!("option {:?} must be {expected}", format!("{}{key}", self.path)))
+        Code::InvalidArgument.error(format!("option {} must be {expected}", quoted(&format!("{}{key}", self.path))))
     }
 }
 
@@ -140,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn null_and_empty_are_the_defaults() {
+    fn null_and_empty_options_are_the_defaults() {
         for text in [None, Some(""), Some(" \n"), Some("{}"), Some(r#"{"force":null}"#)] {
             let mut options = Options::parse(text).unwrap();
             assert!(!options.boolean("force", false).unwrap(), "{text:?}");
@@ -149,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_name_the_key() {
+    fn a_message_names_the_key() {
         assert_eq!(message(r#"{"force":1}"#, |o| o.boolean("force", false)), r#"option "force" must be true or false"#);
         assert_eq!(message(r#"{"s":-1}"#, |o| o.seconds("s", 0.0..=600.0)), r#"option "s" must be a number of seconds from 0 to 600"#);
         assert_eq!(
@@ -157,6 +188,12 @@ mod tests {
             r#"option "timeout_s" must be a number of seconds above 0, up to 86400"#
         );
         assert_eq!(message(r#"{"n":65}"#, |o| o.integer("n", 1..=64)), r#"option "n" must be a whole number from 1 to 64"#);
+        assert_eq!(
+            message(r#"{"n":-1}"#, |o| o.integer_or("n", 0..=9, "all")),
+            r#"option "n" must be a whole number from 0 to 9, or "all""#
+        );
+        assert!(message(r#"{"t":"yesterday"}"#, |o| o.time("t")).starts_with(r#"option "t" must be a time in RFC 3339"#));
+        assert_eq!(message(r#"{"f":"no"}"#, |o| o.flag("f")), r#"option "f" must be true or false"#);
         assert_eq!(message(r#"{"c":"x"}"#, |o| o.choice("c", &[("now", 1), ("lazy", 2)])), r#"option "c" must be "now" or "lazy""#);
         assert_eq!(message(r#"{"a":["x",1]}"#, |o| o.strings("a")), r#"option "a" must be a list of strings"#);
         let nested = |o: &mut Options| o.object("hooks").and_then(|hooks| hooks.unwrap().commands("before"));
@@ -165,13 +202,15 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_nobody_took_is_refused() {
+    fn an_unknown_key_is_refused() {
         let options = Options::parse(Some(r#"{"forse":true}"#)).unwrap();
         assert_eq!(options.finish().unwrap_err().message(), r#"unknown option "forse""#);
+        let long = Options::parse(Some(&format!(r#"{{"{}":1}}"#, "k".repeat(1_000_000)))).unwrap();
+        assert!(long.finish().unwrap_err().message().len() < 300);
     }
 
     #[test]
-    fn what_is_no_object_is_refused() {
+    fn options_that_are_not_an_object_are_refused() {
         for text in ["[]", "1", "{", "nonsense", "{\"a\":1}x"] {
             assert_eq!(Options::parse(Some(text)).unwrap_err().code(), Code::InvalidArgument, "{text}");
         }

@@ -8,10 +8,7 @@ use super::types::{refit, refit_cancel, refit_code, refit_error, refit_progress_
 
 /// The services of a swarm: `services [ {id, name, image, replicas_running, replicas_wanted, update_state?} ]`.
 ///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
+/// This version does not have it: UNSUPPORTED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn service_list(
     r: *const refit,
@@ -20,16 +17,13 @@ pub unsafe extern "C" fn service_list(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     unsafe { Out::json("service_list", out_json, err) }.unsupported()
 }
 
 /// A check of the image of a service: as `img_check_update`, and `service`.
 ///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
+/// This version does not have it: UNSUPPORTED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn service_check_update(
     r: *const refit,
@@ -39,16 +33,13 @@ pub unsafe extern "C" fn service_check_update(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     unsafe { Out::json("service_check_update", out_json, err) }.unsupported()
 }
 
 /// Updates a service: `service, result, from {image}, to {image}, elapsed_ms, error?`.
 ///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
+/// This version does not have it: UNSUPPORTED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn service_update(
     r: *const refit,
@@ -60,6 +51,6 @@ pub unsafe extern "C" fn service_update(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
     unsafe { Out::json("service_update", out_json, err) }.unsupported()
 }

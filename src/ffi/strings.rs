@@ -1,4 +1,6 @@
-//! Strings in and out.
+//! Strings that C passes and gets.
+//!
+//! Rules: docs/abi.md, section 1.
 
 use std::ffi::{CStr, CString, c_char};
 
@@ -43,31 +45,35 @@ pub(super) unsafe fn list(name: &str, text: *const c_char) -> Result<Option<Vec<
     serde_json::from_str(&text).map_err(|_| Code::InvalidArgument.error(format!("{name} is not a JSON list of strings")))
 }
 
-/// Hands a document to the caller, who frees it. JSON has no NUL: serde escapes it.
+/// A required list of strings as JSON: NULL, "" and `null` are refused.
+///
+/// # Safety
+/// As for [`optional`].
+pub(super) unsafe fn required_list(name: &str, text: *const c_char) -> Result<Vec<String>> {
+    // SAFETY: the caller's promise is the same.
+    let list = unsafe { list(name, text) }?;
+    list.ok_or_else(|| Code::InvalidArgument.error(format!("{name} is NULL, empty or null: it must be a JSON list of strings")))
+}
+
+/// A document as a C string that the caller frees. JSON has no NUL: serde escapes it.
 pub(super) fn hand_out(json: String) -> *mut c_char {
     CString::new(json).unwrap_or_default().into_raw()
 }
 
-/// Frees a string that the library gave. NULL is a no-op.
-///
-/// # Safety
-/// `s` came from this library and is freed once.
+/// Frees a string that the library returned.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refit_string_free(s: *mut c_char) {
     if !s.is_null() {
-        // SAFETY: made by `CString::into_raw` in `hand_out`, freed once by the caller's promise.
+        // SAFETY: made by `CString::into_raw` in `hand_out`, freed once by the convention.
         drop(unsafe { CString::from_raw(s) });
     }
 }
 
-/// Frees bytes that the library gave, with the length that it gave. NULL is a no-op.
-///
-/// # Safety
-/// `data` and `length` came from this library together, and are freed once.
+/// Frees bytes that the library returned, with the length that it returned.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refit_bytes_free(data: *mut u8, length: usize) {
     if !data.is_null() {
-        // SAFETY: a boxed slice of this length, given out by this library, freed once by the caller's promise.
+        // SAFETY: a boxed slice of this length, made by this library, freed once by the convention.
         drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(data, length)) });
     }
 }

@@ -1,17 +1,17 @@
 //! Volumes in C.
-#![allow(unused_variables, reason = "calls that are not built yet have their parameters already")]
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_char;
 
+use super::entry::Entry;
 use super::guard::Out;
-use super::types::{refit, refit_cancel, refit_code, refit_error, refit_progress_fn, refit_read_fn, refit_write_fn};
+use super::strings;
+use super::types::{refit, refit_cancel, refit_code, refit_error};
+use crate::volume::{CreateVolumeOptions, VolumesOptions};
 
-/// The volumes: `volumes [ {name, driver, created?, labels {}, containers []} ]`.
+/// The volumes: `volumes [ {name, driver, created?, labels {}, containers []} ]`, by name. `containers` are the names of those that mount it,
+/// running or not. `created` is what the engine says; Docker says when the volume's root was changed last.
 ///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
+/// Options: `names` [], `labels` {key: value; "" matches any}. Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn volume_list(
     r: *const refit,
@@ -20,16 +20,24 @@ pub unsafe extern "C" fn volume_list(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
-    unsafe { Out::json("volume_list", out_json, err) }.unsupported()
+    // SAFETY: by the convention.
+    let out = unsafe { Out::json("volume_list", out_json, err) };
+    out.run(|| {
+        // SAFETY: by the convention.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        let options = VolumesOptions {
+            names: entry.options.strings("names")?.unwrap_or_default(),
+            labels: entry.options.string_map("labels")?.unwrap_or_default(),
+        };
+        entry.read(|refit| async move { Ok(refit.volumes(&options).await?) })
+    })
 }
 
-/// Creates a volume: `volume, changed` (false: it was there).
+/// Creates a volume: `volume, changed` (false: it was there, with the same driver, options and labels). One that is there with others is CONFLICT,
+/// and the message names the difference; it is not changed.
 ///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
+/// Options: `driver` "local", `driver_options` {}, `labels` {}, `actor`. Codes: CONFLICT, INVALID_ARGUMENT, NOT_FOUND (no such driver; Docker takes
+/// 15 s to say so), UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn volume_create(
     r: *const refit,
@@ -39,16 +47,26 @@ pub unsafe extern "C" fn volume_create(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
-    unsafe { Out::json("volume_create", out_json, err) }.unsupported()
+    // SAFETY: by the convention.
+    let out = unsafe { Out::json("volume_create", out_json, err) };
+    out.run(|| {
+        // SAFETY: by the convention.
+        let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: by the convention.
+        let volume = unsafe { strings::required("volume", volume) }?;
+        let defaults = CreateVolumeOptions::default();
+        let options = CreateVolumeOptions {
+            driver: entry.options.string("driver")?.unwrap_or(defaults.driver),
+            driver_options: entry.options.string_map("driver_options")?.unwrap_or_default(),
+            labels: entry.options.string_map("labels")?.unwrap_or_default(),
+        };
+        entry.change(|refit| async move { Ok(refit.create_volume(&volume, &options).await?) })
+    })
 }
 
-/// Whether there is a volume of that name.
+/// Whether there is a volume of that name: `*out_exists` is 1 or 0.
 ///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
+/// Codes: INVALID_ARGUMENT, UNREACHABLE, ENGINE, CANCELLED, TIMEOUT. `*out_exists` is 0 on an error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn volume_exists(
     r: *const refit,
@@ -58,20 +76,33 @@ pub unsafe extern "C" fn volume_exists(
     out_exists: *mut i32,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
+    // SAFETY: by the convention.
+    let out = unsafe { Out::error_only("volume_exists", err) };
+    // SAFETY: by the convention.
     if let Some(exists) = unsafe { out_exists.as_mut() } {
         *exists = 0;
     }
-    // SAFETY: as the convention says.
-    unsafe { Out::error_only("volume_exists", err) }.unsupported()
+    out.run_value(
+        || {
+            // SAFETY: by the convention.
+            let entry = unsafe { Entry::new(r, options_json, cancel) }?;
+            // SAFETY: by the convention.
+            let volume = unsafe { strings::required("volume", volume) }?;
+            entry.read(|refit| async move { Ok(refit.volume_exists(&volume).await?) })
+        },
+        |found| {
+            // SAFETY: by the convention.
+            if let Some(exists) = unsafe { out_exists.as_mut() } {
+                *exists = i32::from(found);
+            }
+        },
+    )
 }
 
-/// Removes a volume: `volume, changed`.
+/// Removes a volume and everything in it: `volume, changed`.
 ///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
+/// Options: `actor`. Codes: NOT_FOUND, CONFLICT (containers have it, running or not: the message names them), INVALID_ARGUMENT, UNREACHABLE, ENGINE,
+/// CANCELLED, TIMEOUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn volume_remove(
     r: *const refit,
@@ -81,185 +112,13 @@ pub unsafe extern "C" fn volume_remove(
     out_json: *mut *mut c_char,
     err: *mut *mut refit_error,
 ) -> refit_code {
-    // SAFETY: as the convention says.
-    unsafe { Out::json("volume_remove", out_json, err) }.unsupported()
-}
-
-/// Lists the files below a path of a volume: `files [ {name, path, type, size, mode, uid, gid, modified, link_target?} ]`.
-///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn volume_list_files(
-    r: *const refit,
-    volume: *const c_char,
-    path: *const c_char,
-    options_json: *const c_char,
-    cancel: *const refit_cancel,
-    out_json: *mut *mut c_char,
-    err: *mut *mut refit_error,
-) -> refit_code {
-    // SAFETY: as the convention says.
-    unsafe { Out::json("volume_list_files", out_json, err) }.unsupported()
-}
-
-/// Reads a file of a volume; freed with `refit_bytes_free`.
-///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn volume_read_file(
-    r: *const refit,
-    volume: *const c_char,
-    path: *const c_char,
-    options_json: *const c_char,
-    cancel: *const refit_cancel,
-    out_data: *mut *mut u8,
-    out_length: *mut usize,
-    err: *mut *mut refit_error,
-) -> refit_code {
-    // SAFETY: as the convention says.
-    if let Some(data) = unsafe { out_data.as_mut() } {
-        *data = std::ptr::null_mut();
-    }
-    // SAFETY: as the convention says.
-    if let Some(length) = unsafe { out_length.as_mut() } {
-        *length = 0;
-    }
-    // SAFETY: as the convention says.
-    unsafe { Out::error_only("volume_read_file", err) }.unsupported()
-}
-
-/// Writes a file of a volume: `path, bytes, changed`.
-///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn volume_write_file(
-    r: *const refit,
-    volume: *const c_char,
-    path: *const c_char,
-    data: *const u8,
-    length: usize,
-    options_json: *const c_char,
-    cancel: *const refit_cancel,
-    out_json: *mut *mut c_char,
-    err: *mut *mut refit_error,
-) -> refit_code {
-    // SAFETY: as the convention says.
-    unsafe { Out::json("volume_write_file", out_json, err) }.unsupported()
-}
-
-/// Removes a file of a volume: `path, changed`.
-///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn volume_remove_file(
-    r: *const refit,
-    volume: *const c_char,
-    path: *const c_char,
-    options_json: *const c_char,
-    cancel: *const refit_cancel,
-    out_json: *mut *mut c_char,
-    err: *mut *mut refit_error,
-) -> refit_code {
-    // SAFETY: as the convention says.
-    unsafe { Out::json("volume_remove_file", out_json, err) }.unsupported()
-}
-
-/// Hands out a path of a volume as a tar: `bytes, entries`.
-///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn volume_export(
-    r: *const refit,
-    volume: *const c_char,
-    path: *const c_char,
-    options_json: *const c_char,
-    on_data: refit_write_fn,
-    user_data: *mut c_void,
-    cancel: *const refit_cancel,
-    out_json: *mut *mut c_char,
-    err: *mut *mut refit_error,
-) -> refit_code {
-    // SAFETY: as the convention says.
-    unsafe { Out::json("volume_export", out_json, err) }.unsupported()
-}
-
-/// Unpacks a tar below a path of a volume: `path, bytes, changed`.
-///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn volume_import(
-    r: *const refit,
-    volume: *const c_char,
-    path: *const c_char,
-    options_json: *const c_char,
-    read: refit_read_fn,
-    user_data: *mut c_void,
-    cancel: *const refit_cancel,
-    out_json: *mut *mut c_char,
-    err: *mut *mut refit_error,
-) -> refit_code {
-    // SAFETY: as the convention says.
-    unsafe { Out::json("volume_import", out_json, err) }.unsupported()
-}
-
-/// Writes a volume into a local archive: `volume, file, entries, bytes_in, bytes_out, sha256, elapsed_ms`.
-///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn volume_backup(
-    r: *const refit,
-    volume: *const c_char,
-    file_path: *const c_char,
-    options_json: *const c_char,
-    on_progress: refit_progress_fn,
-    user_data: *mut c_void,
-    cancel: *const refit_cancel,
-    out_json: *mut *mut c_char,
-    err: *mut *mut refit_error,
-) -> refit_code {
-    // SAFETY: as the convention says.
-    unsafe { Out::json("volume_backup", out_json, err) }.unsupported()
-}
-
-/// Puts an archive back into a volume: `volume, file, entries, bytes, replaced, elapsed_ms`.
-///
-/// Not in this version: UNSUPPORTED.
-///
-/// # Safety
-/// Every pointer is NULL or as the convention at the top says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn volume_restore(
-    r: *const refit,
-    volume: *const c_char,
-    file_path: *const c_char,
-    options_json: *const c_char,
-    on_progress: refit_progress_fn,
-    user_data: *mut c_void,
-    cancel: *const refit_cancel,
-    out_json: *mut *mut c_char,
-    err: *mut *mut refit_error,
-) -> refit_code {
-    // SAFETY: as the convention says.
-    unsafe { Out::json("volume_restore", out_json, err) }.unsupported()
+    // SAFETY: by the convention.
+    let out = unsafe { Out::json("volume_remove", out_json, err) };
+    out.run(|| {
+        // SAFETY: by the convention.
+        let entry = unsafe { Entry::new(r, options_json, cancel) }?;
+        // SAFETY: by the convention.
+        let volume = unsafe { strings::required("volume", volume) }?;
+        entry.change(|refit| async move { Ok(refit.remove_volume(&volume).await?) })
+    })
 }

@@ -1,14 +1,18 @@
 //! `img_history`: how an image was built.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::inspect;
-use super::list::unix_time;
+use crate::engine::api::images;
+use crate::engine::names::check_image;
+use crate::error::shown;
+use crate::json::unix_time;
 use crate::{Code, Refit, Result};
 
 /// The steps in which an image was built.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "img_history")]
 #[non_exhaustive]
 pub struct ImageHistory {
@@ -17,14 +21,14 @@ pub struct ImageHistory {
 }
 
 /// A step of a build.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "history_layer")]
 #[non_exhaustive]
 pub struct HistoryLayer {
     /// The image of this step, where it is local.
     pub id: Option<String>,
-    /// When (RFC 3339).
-    pub created: Option<String>,
+    /// When.
+    pub created: Option<Timestamp>,
     /// The build's instruction.
     pub created_by: String,
     /// Bytes.
@@ -35,10 +39,10 @@ pub struct HistoryLayer {
 
 impl Refit {
     /// How a local image was built. [`NotFound`](crate::Code::NotFound) when it is not local.
+    #[tracing::instrument(level = "error", name = "img_history", skip_all, fields(image = %shown(image)), err(level = "warn"))]
     pub async fn image_history(&self, image: &str) -> Result<ImageHistory> {
-        let name = inspect::path(image)?.to_owned();
-        let what = format!("reading the history of image {image}");
-        let steps = self.shared.engine.typed(&what, |docker| async move { docker.image_history(&name).await }).await;
+        check_image(image)?;
+        let steps = images::history(&self.shared.engine, image).await;
         let steps = steps.map_err(|error| if error.code() == Code::NotFound { inspect::not_local(image) } else { error })?;
         let layers = steps.into_iter().map(|step| HistoryLayer {
             id: Some(step.id).filter(|id| id.starts_with("sha256:")),

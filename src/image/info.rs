@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::inspect::{self, keys, names, optional_texts, text, texts, time};
-use super::pull::Last;
-use crate::reference::Reference;
+use super::pull::LastPull;
+use super::{CheckState, inspect};
+use crate::engine::image_facts::VERSION;
+use crate::error::shown;
+use crate::json::{keys, optional_text, optional_texts, text_map, texts, time, unsigned};
+use crate::reference::{Reference, listed_references};
 use crate::{Refit, Result};
 
-/// The label in which an image tells its version (OCI).
-pub(crate) const VERSION_LABEL: &str = "org.opencontainers.image.version";
-
 /// A local image.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "img_info")]
 #[non_exhaustive]
 pub struct ImageInfo {
@@ -35,8 +36,8 @@ pub struct ImageInfo {
     pub variant: Option<String>,
     /// Bytes.
     pub size: u64,
-    /// When it was built (RFC 3339).
-    pub created: Option<String>,
+    /// When it was built.
+    pub created: Option<Timestamp>,
     /// The label `org.opencontainers.image.version`.
     pub version: Option<String>,
     /// Its labels.
@@ -60,53 +61,51 @@ pub struct ImageInfo {
     /// Digests of the uncompressed layers, lowest first.
     pub layers: Vec<String>,
     /// When an update was last looked for through this handle (or its `state_dir`).
-    pub last_checked: Option<String>,
+    pub last_checked: Option<Timestamp>,
     /// What was found then: a state of `img_check_update`.
-    pub last_check_state: Option<String>,
+    pub last_check_state: Option<CheckState>,
     /// When it was last pulled through this handle.
-    pub last_pulled: Option<String>,
+    pub last_pulled: Option<Timestamp>,
 }
 
 impl Refit {
     /// A local image by reference or id. [`NotFound`](crate::Code::NotFound) when it is not local.
+    #[tracing::instrument(level = "error", name = "img_info", skip_all, fields(image = %shown(image)), err(level = "warn"))]
     pub async fn image_info(&self, image: &str) -> Result<ImageInfo> {
         let inspect = inspect::get(&self.shared.engine, image).await?;
         let reference = Reference::parse(image).map(|reference| reference.normalised()).unwrap_or_default();
         let last_pulled = match self.shared.pulls.last(&reference) {
-            Some(Last::Pulled { at }) => Some(at),
+            Some(LastPull::Succeeded { at }) => Some(at),
             _ => None,
         };
         let mut info = of(image, &inspect, last_pulled);
-        if let Some(check) = self.shared.last_checks.of(image) {
-            info.last_checked = text(&check, "/checked_at");
-            info.last_check_state = text(&check, "/state");
+        if let Some(check) = self.shared.last_checks.of(image, Some(&info.id)) {
+            info.last_checked = time(&check, "/checked_at");
+            info.last_check_state = check.get("state").and_then(|state| CheckState::deserialize(state).ok());
         }
         Ok(info)
     }
 }
 
-fn of(image: &str, inspect: &Value, last_pulled: Option<String>) -> ImageInfo {
-    let labels = inspect.pointer("/Config/Labels").and_then(Value::as_object);
-    let labels: BTreeMap<String, String> = labels
-        .map(|labels| labels.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect())
-        .unwrap_or_default();
+fn of(image: &str, inspect: &Value, last_pulled: Option<Timestamp>) -> ImageInfo {
+    let labels = text_map(inspect, "/Config/Labels");
     ImageInfo {
         image: image.to_owned(),
-        id: text(inspect, "/Id").unwrap_or_default(),
-        tags: names(inspect, "RepoTags"),
-        digests: names(inspect, "RepoDigests"),
-        os: text(inspect, "/Os").unwrap_or_default(),
-        architecture: text(inspect, "/Architecture").unwrap_or_default(),
-        variant: text(inspect, "/Variant"),
-        size: inspect.get("Size").and_then(Value::as_u64).unwrap_or(0),
+        id: optional_text(inspect, "/Id").unwrap_or_default(),
+        tags: listed_references(inspect, "/RepoTags"),
+        digests: listed_references(inspect, "/RepoDigests"),
+        os: optional_text(inspect, "/Os").unwrap_or_default(),
+        architecture: optional_text(inspect, "/Architecture").unwrap_or_default(),
+        variant: optional_text(inspect, "/Variant"),
+        size: unsigned(inspect, "/Size").unwrap_or(0),
         created: time(inspect, "/Created"),
-        version: labels.get(VERSION_LABEL).filter(|version| !version.is_empty()).cloned(),
+        version: labels.get(VERSION).filter(|version| !version.is_empty()).cloned(),
         labels,
         env: texts(inspect, "/Config/Env"),
         exposed_ports: keys(inspect, "/Config/ExposedPorts"),
         volumes: keys(inspect, "/Config/Volumes"),
-        user: text(inspect, "/Config/User").unwrap_or_default(),
-        working_dir: text(inspect, "/Config/WorkingDir").unwrap_or_default(),
+        user: optional_text(inspect, "/Config/User").unwrap_or_default(),
+        working_dir: optional_text(inspect, "/Config/WorkingDir").unwrap_or_default(),
         entrypoint: optional_texts(inspect, "/Config/Entrypoint"),
         cmd: optional_texts(inspect, "/Config/Cmd"),
         healthcheck: inspect.pointer("/Config/Healthcheck").filter(|check| !check.is_null()).cloned(),

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::inspect::{names, text};
-use crate::reference::Reference;
-use crate::{Code, Refit, Result};
+use crate::engine::api::{containers, images};
+use crate::json::{integer, optional_text, text, unix_time, unsigned};
+use crate::reference::{Reference, listed_references};
+use crate::volume::storage::is_empty_image;
+use crate::{Refit, Result};
 
 /// Which images [`Refit::images`] lists; the default is all.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
 pub struct ListOptions {
     /// Only those that have one of these references. Default: any.
     pub names: Vec<String>,
@@ -23,7 +25,7 @@ pub struct ListOptions {
 }
 
 /// Local images.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "img_list")]
 #[non_exhaustive]
 pub struct ImageList {
@@ -32,7 +34,7 @@ pub struct ImageList {
 }
 
 /// A local image in a list.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ImageSummary {
     /// The engine's id.
@@ -43,31 +45,29 @@ pub struct ImageSummary {
     pub digests: Vec<String>,
     /// Bytes.
     pub size: u64,
-    /// When it was built (RFC 3339).
-    pub created: Option<String>,
+    /// When it was built.
+    pub created: Option<Timestamp>,
     /// How many containers, running or not, were made from it.
     pub containers: usize,
 }
 
 impl Refit {
     /// The local images.
+    #[tracing::instrument(level = "error", name = "img_list", skip_all, err(level = "warn"))]
     pub async fn images(&self, options: &ListOptions) -> Result<ImageList> {
         let wanted: Vec<Reference> = options.names.iter().map(|name| Reference::parse(name)).collect::<Result<_>>()?;
         let engine = &self.shared.engine;
-        // Not by the engine's own filter: with `reference=repo:tag` the classic store leaves RepoDigests out.
-        let images = engine.get("listing the images", "/images/json").await?;
-        let containers = engine.get("listing the containers", "/containers/json?all=1").await?;
-        let images = images.as_array().ok_or_else(|| Code::Engine.error("listing the images: the engine's answer is no list"))?;
-        let users =
-            |id: &str| containers.as_array().map_or(0, |all| all.iter().filter(|c| text(c, "/ImageID").as_deref() == Some(id)).count());
-        let summaries = images.iter().filter(|image| matches(image, options, &wanted)).map(|image| {
-            let id = text(image, "/Id").unwrap_or_default();
+        let images = images::list(engine).await?;
+        let (containers, _) = containers::list(engine).await?;
+        let users = |id: &str| containers.iter().filter(|container| text(container, "/ImageID") == id).count();
+        let summaries = images.iter().filter(|image| !is_empty_image(image) && matches(image, options, &wanted)).map(|image| {
+            let id = optional_text(image, "/Id").unwrap_or_default();
             ImageSummary {
                 containers: users(&id),
-                tags: names(image, "RepoTags"),
-                digests: names(image, "RepoDigests"),
-                size: image.get("Size").and_then(Value::as_u64).unwrap_or(0),
-                created: image.get("Created").and_then(Value::as_i64).and_then(unix_time),
+                tags: listed_references(image, "/RepoTags"),
+                digests: listed_references(image, "/RepoDigests"),
+                size: unsigned(image, "/Size").unwrap_or(0),
+                created: integer(image, "/Created").and_then(unix_time),
                 id,
             }
         });
@@ -76,8 +76,9 @@ impl Refit {
 }
 
 fn matches(image: &Value, options: &ListOptions, wanted: &[Reference]) -> bool {
-    let tags = names(image, "RepoTags");
-    let references = || tags.iter().chain(&names(image, "RepoDigests")).filter_map(|name| Reference::parse(name).ok()).collect::<Vec<_>>();
+    let tags = listed_references(image, "/RepoTags");
+    let references =
+        || tags.iter().chain(&listed_references(image, "/RepoDigests")).filter_map(|name| Reference::parse(name).ok()).collect::<Vec<_>>();
     let named = wanted.is_empty() || references().iter().any(|own| wanted.contains(own));
     let labelled = options.labels.iter().all(|(key, value)| {
         let own = image.get("Labels").and_then(|labels| labels.get(key)).and_then(Value::as_str);
@@ -112,11 +113,6 @@ fn glob(pattern: &str, text: &str) -> bool {
     reached[text.len()]
 }
 
-/// Seconds since 1970 as RFC 3339.
-pub(crate) fn unix_time(seconds: i64) -> Option<String> {
-    (seconds > 0).then(|| jiff::Timestamp::from_second(seconds).ok()).flatten().map(|time| time.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,11 +132,5 @@ mod tests {
         ] {
             assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
         }
-    }
-
-    #[test]
-    fn times_before_1970_are_unknown() {
-        assert_eq!(unix_time(0), None);
-        assert_eq!(unix_time(1_700_000_000).as_deref(), Some("2023-11-14T22:13:20Z"));
     }
 }

@@ -2,23 +2,20 @@
 
 mod check;
 mod containers;
-mod current;
 mod history;
 mod info;
 pub(crate) mod inspect;
 mod last_checks;
-pub(crate) mod list;
-mod local_facts;
+mod list;
 mod missing;
-mod platform;
 mod pull;
 mod remove_old;
 mod status;
 mod update;
-mod verdict;
 
+pub use check::verdict::{Certainty, CheckState, RemoteImage};
 pub use check::{Check, CheckList, CheckOptions, LocalImage, Via};
-pub use containers::{ImageContainer, ImageContainers, Match};
+pub use containers::{ContainerMatch, ImageContainer, ImageContainers};
 pub use history::{HistoryLayer, ImageHistory};
 pub use info::ImageInfo;
 pub use list::{ImageList, ImageSummary, ListOptions};
@@ -26,10 +23,11 @@ pub use missing::MissingImages;
 pub use pull::{ImageIdentity, LayerState, LayerStatus, PullOptions, PullResult, RegistryAuth};
 pub use remove_old::{KeptImage, RemoveOldOptions, RemovedImage, RemovedOld};
 pub use status::{ImageStatus, LastError, OperationState};
-pub use update::{Action, ContainerUpdate, NotAttempted, OnFailure, PlannedContainer, TagFate, UpdateOptions, UpdatePlan, UpdateReport};
-pub use verdict::{Certainty, RemoteImage, State};
+pub use update::{
+    ContainerUpdate, NotAttempted, OnFailure, PlannedAction, PlannedContainer, RollbackOptions, RollbackReport, TagFate, UpdateList,
+    UpdateOptions, UpdatePlan, UpdateReport,
+};
 
-pub(crate) use current::Current;
 pub(crate) use last_checks::LastChecks;
 pub(crate) use pull::PullTable;
 pub(crate) use update::Replaced;

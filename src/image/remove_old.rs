@@ -2,23 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use http::Method;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::inspect::{names, text};
-use super::update::PREVIOUS;
-use crate::reference::Reference;
-use crate::{Code, Refit, Result};
+use super::ImageIdentity;
+use super::update::is_kept;
+use crate::container::Warning;
+use crate::engine::api::{containers, images};
+use crate::error::shown;
+use crate::history::{Draft, HistoryEntry, HistoryKind, HistoryResult};
+use crate::json::{optional_text, unsigned};
+use crate::operation::call::Call;
+use crate::reference::{Reference, listed_references};
+use crate::{Code, Operation, Refit, Result};
 
 /// What [`Refit::remove_old_images`] removes.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct RemoveOldOptions {
     /// The image that the reference names now stays. Default: yes.
     pub keep_latest: bool,
-    /// Only tell what would be removed. Default: no.
+    /// Only report what would be removed. Default: no.
     pub dry_run: bool,
 }
 
@@ -29,7 +33,7 @@ impl Default for RemoveOldOptions {
 }
 
 /// What was removed and what was kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "img_remove_old")]
 #[non_exhaustive]
 pub struct RemovedOld {
@@ -41,10 +45,12 @@ pub struct RemovedOld {
     pub kept: Vec<KeptImage>,
     /// The sum of the removed ones' sizes; layers that other images have too are still there.
     pub bytes_freed: u64,
+    /// What the caller should know and what stopped nothing: `history_not_written`.
+    pub warnings: Vec<Warning>,
 }
 
 /// An image that was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct RemovedImage {
     /// The engine's id.
@@ -56,7 +62,7 @@ pub struct RemovedImage {
 }
 
 /// An image that stays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct KeptImage {
     /// The engine's id.
@@ -68,26 +74,42 @@ pub struct KeptImage {
 impl Refit {
     /// Removes the images of this reference's repository that have lost their tag, and that no container, running or not, and no other
     /// tag uses. What `img_update` kept under a tag of its own goes too.
-    pub async fn remove_old_images(&self, image: &str, options: &RemoveOldOptions) -> Result<RemovedOld> {
+    pub fn remove_old_images(&self, image: impl Into<String>, options: RemoveOldOptions) -> Operation<RemovedOld> {
+        let image = image.into();
+        let span = tracing::error_span!("img_remove_old", image = %shown(&image));
+        self.operation(span, move |refit, call| async move { Ok(refit.remove_old_in(&call, &image, &options).await?) })
+    }
+
+    /// The same as a part of another call.
+    pub(super) async fn remove_old_in(&self, call: &Call, image: &str, options: &RemoveOldOptions) -> Result<RemovedOld> {
         let reference = Reference::parse(image).map_err(|error| error.with_image(image))?;
         let engine = &self.shared.engine;
-        let list = engine.get("listing the images", "/images/json").await?;
-        let containers = engine.get("listing the containers", "/containers/json?all=1").await?;
-        let remembered = self.shared.replaced.of(&reference);
-        let mut done = RemovedOld { image: image.to_owned(), removed: Vec::new(), kept: Vec::new(), bytes_freed: 0 };
-        for entry in list.as_array().map(Vec::as_slice).unwrap_or_default() {
-            match judge(entry, &reference, &remembered, &containers, options.keep_latest) {
-                Verdict::Foreign => {}
-                Verdict::Keep(kept) => done.kept.push(kept),
-                Verdict::Remove { old, tags } => {
-                    if !options.dry_run
-                        && let Err(error) = self.remove_unforced(&old.id, &tags).await
-                    {
-                        if error.code() == Code::Conflict {
-                            done.kept.push(KeptImage { id: old.id, why: error.message().to_owned() });
-                            continue;
+        let list = call.run(images::list(engine)).await?;
+        let (containers, _) = call.run(containers::list(engine)).await?;
+        let mut remembered = self.shared.replaced.of(&reference);
+        remembered.extend(self.replaced_by_history(&reference).await);
+        let mut done = RemovedOld { image: image.to_owned(), removed: Vec::new(), kept: Vec::new(), bytes_freed: 0, warnings: Vec::new() };
+        for entry in &list {
+            call.check()?;
+            match classify(entry, &reference, &remembered, &containers, options.keep_latest) {
+                Decision::Foreign => {}
+                Decision::Keep(kept) => done.kept.push(kept),
+                Decision::Remove { old, tags } => {
+                    if !options.dry_run {
+                        let mut draft = Draft::of_image(HistoryKind::RemoveOld, call, image);
+                        draft.from = Some(ImageIdentity::of(entry).in_history(&reference));
+                        match self.remove_unforced(&old.id, &tags).await {
+                            Ok(()) => done.warnings.extend(self.record(draft, HistoryResult::Done).await),
+                            Err(error) if error.code() == Code::Conflict => {
+                                done.kept.push(KeptImage { id: old.id, why: error.message().to_owned() });
+                                continue;
+                            }
+                            Err(error) => {
+                                let error = error.with_image(image);
+                                self.record_failure(draft, &error).await;
+                                return Err(error);
+                            }
                         }
-                        return Err(error.with_image(image));
                     }
                     done.bytes_freed += old.bytes;
                     done.removed.push(old);
@@ -97,14 +119,22 @@ impl Refit {
         Ok(done)
     }
 
+    /// What the history knows of the repository's earlier images: some stores forget whose an untagged image was.
+    async fn replaced_by_history(&self, reference: &Reference) -> BTreeSet<String> {
+        let moves = [HistoryKind::Pull, HistoryKind::Update, HistoryKind::Rollback];
+        let entries = self.shared.history.of_kinds(&moves).await.unwrap_or_default();
+        let is_of = |entry: &HistoryEntry| {
+            entry.image.as_ref().is_some_and(|image| Reference::parse(image).is_ok_and(|own| own.name() == reference.name()))
+        };
+        let images = entries.into_iter().filter(is_of).flat_map(|entry| entry.from.into_iter().chain(entry.to));
+        images.map(|image| image.id).collect()
+    }
+
     /// Takes the tags, and with the last one the image; one without a tag goes by its id.
     async fn remove_unforced(&self, id: &str, tags: &[String]) -> Result<()> {
         let targets = if tags.is_empty() { std::slice::from_ref(&id).iter().map(|id| (*id).to_owned()).collect() } else { tags.to_vec() };
         for target in targets {
-            // Without `noprune` the engine would remove untagged parents too, for which nobody asked.
-            let path = format!("/images/{target}?force=false&noprune=true");
-            let engine = &self.shared.engine;
-            match engine.call(&format!("removing image {target}"), Method::DELETE, &path, None, engine.timeout()).await {
+            match images::remove(&self.shared.engine, &target).await {
                 Err(error) if error.code() != Code::NotFound => return Err(error),
                 _ => {}
             }
@@ -113,7 +143,7 @@ impl Refit {
     }
 }
 
-enum Verdict {
+enum Decision {
     /// Of another repository.
     Foreign,
     Keep(KeptImage),
@@ -123,23 +153,24 @@ enum Verdict {
     },
 }
 
-fn judge(entry: &Value, reference: &Reference, remembered: &BTreeSet<String>, containers: &Value, keep_latest: bool) -> Verdict {
-    let id = text(entry, "/Id").unwrap_or_default();
-    let parsed =
-        |key: &str| names(entry, key).into_iter().filter_map(|name| Some((Reference::parse(&name).ok()?, name))).collect::<Vec<_>>();
-    let tags = parsed("RepoTags");
+fn classify(entry: &Value, reference: &Reference, remembered: &BTreeSet<String>, containers: &[Value], keep_latest: bool) -> Decision {
+    let id = optional_text(entry, "/Id").unwrap_or_default();
+    let parsed = |key: &str| {
+        listed_references(entry, key).into_iter().filter_map(|name| Some((Reference::parse(&name).ok()?, name))).collect::<Vec<_>>()
+    };
+    let tags = parsed("/RepoTags");
     let ours = |own: &Reference| own.name() == reference.name();
     let is_current = tags.iter().any(|(own, _)| own == reference);
-    let is_kept = |own: &Reference| ours(own) && own.tag().is_some_and(|tag| tag.starts_with(PREVIOUS));
+    let is_kept = |own: &Reference| ours(own) && is_kept(own);
     let kept_tags: Vec<String> = tags.iter().filter(|(own, _)| is_kept(own)).map(|(_, name)| name.clone()).collect();
-    let untagged_of_ours = tags.is_empty() && (remembered.contains(&id) || parsed("RepoDigests").iter().any(|(own, _)| ours(own)));
+    let untagged_of_ours = tags.is_empty() && (remembered.contains(&id) || parsed("/RepoDigests").iter().any(|(own, _)| ours(own)));
     if !is_current && kept_tags.is_empty() && !untagged_of_ours {
-        return Verdict::Foreign;
+        return Decision::Foreign;
     }
     if is_current && keep_latest {
-        return Verdict::Foreign;
+        return Decision::Foreign;
     }
-    let keep = |why: String| Verdict::Keep(KeptImage { id: id.clone(), why });
+    let keep = |why: String| Decision::Keep(KeptImage { id: id.clone(), why });
     let users: Vec<String> = users(containers, &id);
     if !users.is_empty() {
         return keep(format!("a container uses it: {}", users.join(", ")));
@@ -149,14 +180,13 @@ fn judge(entry: &Value, reference: &Reference, remembered: &BTreeSet<String>, co
         return keep(format!("it has other tags: {}", others.join(", ")));
     }
     let own_tags: Vec<String> = tags.into_iter().filter(|(own, _)| own == reference || is_kept(own)).map(|(_, name)| name).collect();
-    let bytes = if others.is_empty() { entry.get("Size").and_then(Value::as_u64).unwrap_or(0) } else { 0 };
-    Verdict::Remove { old: RemovedImage { id, tags: own_tags.clone(), bytes }, tags: own_tags }
+    let bytes = if others.is_empty() { unsigned(entry, "/Size").unwrap_or(0) } else { 0 };
+    Decision::Remove { old: RemovedImage { id, tags: own_tags.clone(), bytes }, tags: own_tags }
 }
 
-fn users(containers: &Value, id: &str) -> Vec<String> {
-    let all = containers.as_array().map(Vec::as_slice).unwrap_or_default();
-    let of_image = all.iter().filter(|container| text(container, "/ImageID").as_deref() == Some(id));
-    of_image.map(|container| crate::container::names::own_name(container).unwrap_or("?").to_owned()).collect()
+fn users(containers: &[Value], id: &str) -> Vec<String> {
+    let of_image = containers.iter().filter(|container| optional_text(container, "/ImageID").as_deref() == Some(id));
+    of_image.map(|container| crate::container::replacement::names::own_name(container).unwrap_or("?").to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -165,19 +195,19 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn told(entry: Value, keep_latest: bool) -> String {
+    fn decided(entry: Value, keep_latest: bool) -> String {
         let reference = Reference::parse("r.example/app:1").unwrap();
-        let containers = json!([{"Names": ["/web"], "ImageID": "used"}]);
+        let containers = [json!({"Names": ["/web"], "ImageID": "used"})];
         let remembered = BTreeSet::from(["remembered".to_owned()]);
-        match judge(&entry, &reference, &remembered, &containers, keep_latest) {
-            Verdict::Foreign => "foreign".into(),
-            Verdict::Keep(kept) => format!("keep: {}", kept.why),
-            Verdict::Remove { tags, .. } => format!("remove {}", tags.join(" ")).trim_end().into(),
+        match classify(&entry, &reference, &remembered, &containers, keep_latest) {
+            Decision::Foreign => "foreign".into(),
+            Decision::Keep(kept) => format!("keep: {}", kept.why),
+            Decision::Remove { tags, .. } => format!("remove {}", tags.join(" ")).trim_end().into(),
         }
     }
 
     #[test]
-    fn what_is_old_goes_and_everything_else_stays() {
+    fn only_untagged_unused_images_of_the_repository_are_removed() {
         let image = |id: &str, tags: &[&str], digests: &[&str]| json!({"Id": id, "RepoTags": tags, "RepoDigests": digests, "Size": 1});
         let old = "r.example/app@sha256:1111111111111111111111111111111111111111111111111111111111111111";
         let kept = "r.example/app:refit-previous-0123456789ab";
@@ -201,7 +231,7 @@ mod tests {
             (image("a", &["r.example/app:1", "app:2"], &[old]), false, "keep: it has other tags: app:2"),
         ];
         for (entry, keep_latest, expected) in cases {
-            assert_eq!(told(entry.clone(), keep_latest), expected, "{entry} {keep_latest}");
+            assert_eq!(decided(entry.clone(), keep_latest), expected, "{entry} {keep_latest}");
         }
     }
 }

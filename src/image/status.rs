@@ -1,15 +1,20 @@
 //! `img_status`: whether an image is there, and what is being done to it.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::pull::{Last, LayerStatus};
+use super::inspect;
+use super::pull::{LastPull, LayerStatus};
+use crate::container::OperationKind;
+use crate::error::shown;
+use crate::json::text;
 use crate::reference::Reference;
 use crate::{ErrorDocument, Refit, Result};
 
 /// The state of an image.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "img_status")]
 #[non_exhaustive]
 pub struct ImageStatus {
@@ -23,67 +28,70 @@ pub struct ImageStatus {
     pub ready: bool,
     /// What is being done to it through this handle.
     pub operation: Option<OperationState>,
-    /// What the last check through this handle (or its `state_dir`) found: a document of `img_check_update`.
+    /// What the last check through this handle (or its `state_dir`) found: a document of `img_check_update`. `null` once the image was pulled,
+    /// updated or rolled back since, or its reference names another local image.
     pub last_check: Option<Value>,
     /// Why the last pull through this handle failed; gone after one that succeeds.
     pub last_error: Option<LastError>,
 }
 
-/// Work on an image that is under way.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+/// An operation on an image that is in progress.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct OperationState {
     /// `pull`.
-    pub kind: &'static str,
+    pub kind: OperationKind,
     /// `resolving`, `downloading`, `extracting`, `verifying`.
-    pub phase: &'static str,
+    pub phase: String,
     /// Thousandths.
     pub permille: u32,
     /// Bytes downloaded.
     pub current: u64,
-    /// Bytes to download, as far as the engine has told.
+    /// Bytes to download, as far as the engine has reported them.
     pub total: Option<u64>,
     /// Speed of the download.
     pub bytes_per_second: Option<u64>,
     /// Time left of the download.
     pub eta_seconds: Option<u64>,
-    /// RFC 3339.
-    pub started_at: String,
+    /// When it was started last.
+    pub started_at: Timestamp,
     /// Its layers, in the engine's order.
     pub layers: Vec<LayerStatus>,
 }
 
 /// An error of the past.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct LastError {
     /// The number in the C ABI.
     pub code: i32,
     /// The name after `REFIT_E_`.
-    pub name: &'static str,
+    pub name: String,
     /// One line.
     pub message: String,
-    /// When (RFC 3339).
-    pub at: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 impl LastError {
-    fn new(error: ErrorDocument, at: String) -> Self {
+    fn new(error: ErrorDocument, at: Timestamp) -> Self {
         Self { code: error.code, name: error.name, message: error.message, at }
     }
 }
 
 impl Refit {
     /// Whether an image is local, and what this handle does to it.
+    #[tracing::instrument(level = "error", name = "img_status", skip_all, fields(image = %shown(image)), err(level = "warn"))]
     pub async fn image_status(&self, image: &str) -> Result<ImageStatus> {
-        let exists = self.image_exists(image).await?;
+        let local = inspect::find(&self.shared.engine, image).await?;
+        let (exists, id) = (local.is_some(), local.as_ref().map(|local| text(local, "/Id")));
         let reference = Reference::parse(image).map(|reference| reference.normalised()).unwrap_or_default();
         let pulls = &self.shared.pulls;
-        let operation = pulls.under_way(&reference).map(|pull| {
-            let whole = pull.state.whole();
+        let operation = pulls.running(&reference).map(|pull| {
+            let whole = pull.state.report();
             OperationState {
-                kind: "pull",
-                phase: whole.phase,
+                kind: OperationKind::Pull,
+                phase: whole.phase.into(),
                 permille: whole.permille,
                 current: whole.current,
                 total: whole.total,
@@ -93,9 +101,9 @@ impl Refit {
                 layers: pull.state.layers,
             }
         });
-        let last_check = self.shared.last_checks.of(image);
+        let last_check = self.shared.last_checks.of(image, id);
         let last_error = match pulls.last(&reference) {
-            Some(Last::Failed { at, error }) => Some(LastError::new(error, at)),
+            Some(LastPull::Failed { at, error }) => Some(LastError::new(error, at)),
             _ => None,
         };
         Ok(ImageStatus { image: image.to_owned(), exists, pulling: operation.is_some(), ready: exists, operation, last_check, last_error })

@@ -1,25 +1,35 @@
 //! What a registry's 401 asks for: `WWW-Authenticate: Bearer realm="…",service="…",scope="…"`.
+//!
+//! Rules: docs/check.md, section 5.2.
 
 use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 
-/// How a registry wants to be convinced.
+/// The authentication that a registry asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Challenge {
+pub(in crate::registry) enum Challenge {
     Basic,
     Bearer { realm: String, service: Option<String>, scope: Option<String> },
 }
 
 impl Challenge {
-    /// The best of those that a 401 offers; `None` when there is none that we understand.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+    /// The preferred of the challenges of a 401; `None` when none is supported.
+    pub(in crate::registry) fn of(headers: &HeaderMap) -> Option<Self> {
         let offered: Vec<Self> = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).flat_map(parse).collect();
         let bearer = offered.iter().find(|challenge| matches!(challenge, Self::Bearer { .. }));
         bearer.or(offered.first()).cloned()
     }
 
+    /// Whether the token that was sent is good, and allows too little: `error="insufficient_scope"` (RFC 6750).
+    pub(in crate::registry) fn is_scope_insufficient(headers: &HeaderMap) -> bool {
+        let lines = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        lines
+            .flat_map(schemes)
+            .any(|(_, parameters)| parameters.iter().any(|(name, value)| name == "error" && value == "insufficient_scope"))
+    }
+
     /// Without what belongs to one repository.
-    pub(super) fn for_any_repository(&self) -> Self {
+    pub(in crate::registry) fn for_any_repository(&self) -> Self {
         match self {
             Self::Basic => Self::Basic,
             Self::Bearer { realm, service, .. } => Self::Bearer { realm: realm.clone(), service: service.clone(), scope: None },
@@ -27,15 +37,23 @@ impl Challenge {
     }
 }
 
-/// All challenges of one header: schemes, each followed by parameters with commas between them.
+/// A scheme in lower case, and its parameters.
+type Scheme = (String, Vec<(String, String)>);
+
+/// The supported challenges of one header.
 fn parse(header: &str) -> Vec<Challenge> {
+    schemes(header).into_iter().filter_map(finish).collect()
+}
+
+/// All challenges of one header: schemes, each followed by parameters with commas between them.
+fn schemes(header: &str) -> Vec<Scheme> {
     let mut challenges = Vec::new();
-    let mut open: Option<(String, Vec<(String, String)>)> = None;
+    let mut open: Option<Scheme> = None;
     for part in split(header) {
         let (first, rest) = part.split_once(char::is_whitespace).unwrap_or((part, ""));
         let begins = !first.contains('=') && !rest.trim_start().starts_with('=');
         if begins {
-            challenges.extend(open.take().and_then(finish));
+            challenges.extend(open.take());
             open = Some((first.to_ascii_lowercase(), Vec::new()));
         }
         let parameter = if begins { rest } else { part };
@@ -43,11 +61,11 @@ fn parse(header: &str) -> Vec<Challenge> {
             parameters.push((name.trim().to_ascii_lowercase(), unquoted(value.trim())));
         }
     }
-    challenges.extend(open.and_then(finish));
+    challenges.extend(open);
     challenges
 }
 
-fn finish((scheme, parameters): (String, Vec<(String, String)>)) -> Option<Challenge> {
+fn finish((scheme, parameters): Scheme) -> Option<Challenge> {
     let get =
         |wanted: &str| parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone()).filter(|value| !value.is_empty());
     match scheme.as_str() {
@@ -101,7 +119,20 @@ mod tests {
     }
 
     #[test]
-    fn challenges() {
+    fn a_token_that_allows_too_little_is_told_from_one_that_is_refused() {
+        for (line, expected) in [
+            (r#"Bearer realm="https://a/t",scope="repository:a:pull",error="insufficient_scope""#, true),
+            (r#"Basic realm="x", Bearer realm="https://a/t", error=insufficient_scope"#, true),
+            (r#"Bearer realm="https://a/t",error="invalid_token""#, false),
+            (r#"Bearer realm="insufficient_scope""#, false),
+        ] {
+            let headers = HeaderMap::from_iter([(WWW_AUTHENTICATE, line.parse().unwrap())]);
+            assert_eq!(Challenge::is_scope_insufficient(&headers), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_challenge_is_parsed() {
         let hub = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/alpine:pull""#;
         let table: &[(&[&str], Option<Challenge>)] = &[
             (&[hub], bearer("https://auth.docker.io/token", Some("registry.docker.io"), Some("repository:library/alpine:pull"))),

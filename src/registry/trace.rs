@@ -1,23 +1,26 @@
-//! What one check has done so far at registries and token servers.
+//! What one check has seen so far at registries and token servers.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::HeaderValue;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// Something worth knowing beside the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+use super::error::RegistryError;
+
+/// Something worth knowing beside the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Note {
     /// `older`, `credential_rejected`, `helper_failed` and others: an open set.
-    pub code: &'static str,
+    pub code: String,
     /// The same in a sentence.
     pub message: String,
 }
 
 /// What became of the credential for the registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CredentialUse {
@@ -29,15 +32,17 @@ pub enum CredentialUse {
     Rejected,
 }
 
-/// Counts and remarks of one check. Shared by the requests of the check, which follow one another.
+/// Counts and observations of one check, shared by its requests.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
-    requests: AtomicU32,
-    remarks: Mutex<Remarks>,
+    requests: Arc<AtomicU32>,
+    observations: Mutex<Observations>,
+    /// What came of asking for a token ahead of the check; a failure until the check has met it.
+    ahead: Mutex<Option<Result<HeaderValue, RegistryError>>>,
 }
 
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Remarks {
+pub(crate) struct Observations {
     pub(crate) notes: Vec<Note>,
     pub(crate) credential: Option<CredentialUse>,
     /// From the registry's `ratelimit-limit` and `ratelimit-remaining`.
@@ -54,29 +59,58 @@ impl Trace {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// For a mirror: what it says of credentials and rates is not the registry's word. Its requests count.
+    pub(crate) fn aside(&self) -> Self {
+        Self { requests: self.requests.clone(), observations: Mutex::default(), ahead: Mutex::default() }
+    }
+
     pub(crate) fn note(&self, code: &'static str, message: impl Into<String>) {
-        let mut remarks = self.lock();
-        if !remarks.notes.iter().any(|note| note.code == code) {
-            remarks.notes.push(Note { code, message: message.into() });
+        let mut observations = self.lock();
+        if !observations.notes.iter().any(|note| note.code == code) {
+            observations.notes.push(Note { code: code.into(), message: message.into() });
         }
     }
 
     pub(crate) fn credential(&self, used: CredentialUse) {
-        let mut remarks = self.lock();
-        remarks.credential = remarks.credential.max(Some(used));
+        let mut observations = self.lock();
+        observations.credential = observations.credential.max(Some(used));
     }
 
     pub(crate) fn rate(&self, limit: Option<u64>, remaining: Option<u64>) {
-        let mut remarks = self.lock();
-        remarks.limit = limit.or(remarks.limit);
-        remarks.remaining = remaining.or(remarks.remaining);
+        let mut observations = self.lock();
+        observations.limit = limit.or(observations.limit);
+        observations.remaining = remaining.or(observations.remaining);
     }
 
-    pub(crate) fn remarks(&self) -> Remarks {
+    /// A token was given for this check alone.
+    pub(in crate::registry) fn set_new_token(&self, header: HeaderValue) {
+        *self.ahead() = Some(Ok(header));
+    }
+
+    /// Whether that is this one: a registry that refuses it would refuse another one too.
+    pub(in crate::registry) fn is_new_token(&self, header: &HeaderValue) -> bool {
+        self.ahead().as_ref().is_some_and(|ahead| ahead.as_ref() == Ok(header))
+    }
+
+    /// No token was given ahead.
+    pub(in crate::registry) fn set_failed_token(&self, error: RegistryError) {
+        *self.ahead() = Some(Err(error));
+    }
+
+    /// Why not, once.
+    pub(in crate::registry) fn take_failed_token(&self) -> Option<RegistryError> {
+        self.ahead().take_if(|ahead| ahead.is_err()).and_then(Result::err)
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Option<Result<HeaderValue, RegistryError>>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn observations(&self) -> Observations {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Remarks> {
-        self.remarks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Observations> {
+        self.observations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Every pointer of every function NULL in turn, names and options that cannot be meant, a token that was fired: the right code, the reason,
+//! Every pointer of every function NULL in turn, invalid names and options, a token that was fired: the right code, the reason,
 //! and nothing asked of the engine.
 
 use std::os::unix::net::UnixListener;
@@ -14,9 +14,13 @@ pub(crate) fn unsupported() -> Vec<String> {
     std::fs::read_to_string(prototypes::source("unsupported.txt")).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// NULL and "" mean something: `img_missing` has the empty list, `img_check_updates` all images, `container_recover` all containers.
+/// NULL and "" may mean something: for `img_check_updates` all images, for `container_recover` all containers.
 fn is_required(function: &Function, parameter: &Parameter) -> bool {
-    let optional = ["options_json", "images_json", "container_or_null"].contains(&parameter.name.as_str());
+    let optional = match parameter.name.as_str() {
+        "options_json" | "container_or_null" => true,
+        "images_json" => function.name != "img_missing",
+        _ => false,
+    };
     let callback_that_takes_the_result = ["on_line", "on_data", "read"].contains(&parameter.name.as_str());
     parameter.name == "r"
         || (parameter.kind == "const char *" && !optional)
@@ -81,13 +85,13 @@ pub(crate) fn calls() -> Vec<Function> {
 }
 
 #[test]
-fn every_pointer_null_in_turn() {
+fn every_pointer_may_be_null_or_is_refused_by_name() {
     sweep(Caller::start());
 }
 
 /// The same under valgrind: no access that is wrong, and no memory lost.
 #[test]
-fn nothing_is_lost_or_read_where_it_must_not_be() {
+fn valgrind_finds_no_leak_and_no_invalid_read() {
     sweep(Caller::under(&["valgrind", "-q", "--leak-check=full", "--errors-for-leak-kinds=definite", "--error-exitcode=9"]));
 }
 
@@ -111,10 +115,9 @@ fn sweep(mut caller: Caller) {
                     assert_eq!(answer.code, "INVALID_ARGUMENT", "{} without {name}", function.name);
                     assert!(answer.error == json!({}) || answer.message().contains(name), "{}: {}", function.name, answer.message());
                 } else if function.name != "refit_open" {
-                    // No image is missing from an empty list, whatever the engine says; and no list means all that it has.
                     let expected = match (function.name.as_str(), name) {
-                        ("img_missing", "images_json") => "OK",
-                        ("img_check_updates", "images_json") => "UNREACHABLE",
+                        // Without a list it is about all images of the engine.
+                        ("img_check_updates" | "img_update_all", "images_json") => "UNREACHABLE",
                         (_, "container_or_null") if argument != Argument::Null => "INVALID_ARGUMENT",
                         _ => well.as_str(),
                     };
@@ -127,9 +130,14 @@ fn sweep(mut caller: Caller) {
 }
 
 #[test]
-fn image_names_that_cannot_be_meant() {
+fn invalid_image_names_are_refused() {
     let long = format!("refit-abi.invalid/{}:1", "a".repeat(5_000));
-    let names: [(&[u8], &str); 9] = [
+    let huge = "a".repeat(1_000_000);
+    let names: [(&[u8], &str); 13] = [
+        (b".", ""),
+        (b"..", ""),
+        (b"a/../b", ""),
+        (huge.as_bytes(), ""),
         (b"UPPER/case", "lower case"),
         (b"a b", "space"),
         (long.as_bytes(), "255"),
@@ -154,7 +162,28 @@ fn image_names_that_cannot_be_meant() {
 }
 
 #[test]
-fn names_and_lists_that_are_not_utf8_or_not_json() {
+fn invalid_names_of_containers_and_volumes_are_refused() {
+    let huge = "a".repeat(1_000_000);
+    let names = ["", "/", ".", "..", "a/../b", "../a", "a/b", "a b", "a?b", "a%2Fb", "a\x01b", "a\nb", "-a", "\u{e4}", &huge];
+    let mut silent = Silent::open("container-names");
+    for function in calls() {
+        for parameter in ["container", "container_or_null", "name", "volume"] {
+            if !function.parameters.iter().any(|own| own.name == parameter) {
+                continue;
+            }
+            for name in names {
+                let answer = silent.caller.call(&function.name, &with(usual(&function), parameter, Argument::Text(name.into())));
+                assert_eq!(answer.code, "INVALID_ARGUMENT", "{} of {name:.40?}: {}", function.name, answer.message());
+                let (message, whole) = (answer.message().chars().count(), answer.error.to_string().len());
+                assert!(message < 400 && whole < 10_000, "{} of {name:.40?}: {message} characters of {whole}", function.name);
+            }
+        }
+    }
+    silent.end();
+}
+
+#[test]
+fn names_that_are_not_utf8_and_lists_that_are_not_json_are_refused() {
     let mut silent = Silent::open("strings");
     for function in &calls() {
         for parameter in function.parameters.iter().filter(|parameter| parameter.kind == "const char *") {
@@ -172,7 +201,7 @@ fn names_and_lists_that_are_not_utf8_or_not_json() {
 }
 
 #[test]
-fn options_that_cannot_be_meant_name_their_key() {
+fn invalid_options_are_refused_by_their_key() {
     let mut silent = Silent::open("options");
     for function in &calls() {
         for (key, value) in [
@@ -193,7 +222,7 @@ fn options_that_cannot_be_meant_name_their_key() {
 }
 
 #[test]
-fn options_of_opening_name_their_key() {
+fn invalid_options_of_open_are_refused_by_their_key() {
     let mut caller = Caller::start();
     for (key, value) in [
         ("hots", json!("unix:///x")),
@@ -201,6 +230,8 @@ fn options_of_opening_name_their_key() {
         ("connect", json!("later")),
         ("timeout_s", json!(0.5)),
         ("timeout_s", json!(3601)),
+        ("long_timeout_s", json!(0.5)),
+        ("long_timeout_s", json!(3601)),
         ("engine_wait_s", json!(-1)),
         ("worker_threads", json!(0)),
         ("worker_threads", json!(65)),
@@ -254,7 +285,7 @@ fn a_check_that_ends_before_it_begins_says_so() {
             assert_eq!((&check["error"]["name"], &check["requests"]), (&json!(code), &json!(0)));
         }
         assert_eq!((two["images"].as_array().map(Vec::len), &two["requests"]), (Some(2), &json!(0)));
-        assert_eq!(all.document["images"], json!([]), "nobody has told which there are");
+        assert_eq!(all.document["images"], json!([]), "the call did not begin");
     }
     silent.end();
 }

@@ -1,4 +1,4 @@
-//! A C program that makes any call it is told to, and checks at each the rules that hold for all: outputs are set, an error is there exactly
+//! A C program that makes any call by its name, and checks at each the rules that hold for all: outputs are set, an error is there exactly
 //! when the code says so.
 
 use std::fmt::Write as _;

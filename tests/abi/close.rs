@@ -29,7 +29,7 @@ fn a_call_that_ends_in_time_is_waited_for() {
 }
 
 #[test]
-fn an_update_is_undone_before_the_close_returns() {
+fn an_update_is_rolled_back_before_close_returns() {
     let lab = Lab::get();
     let scope = lab.scope("closeupdate");
     let image = scope.pull(&Image::new().version("1").build(), "t").reference;

@@ -7,7 +7,7 @@ const UNITS: [&str; 2] =
     ["#include <refit.h>\n#include <refit.h>\nint refit_unit;\n", "#include <refit.h>\n#include \"prototypes.h\"\nint refit_unit;\n"];
 
 #[test]
-fn in_every_standard_without_a_warning() {
+fn the_header_compiles_in_every_standard_without_a_warning() {
     let folder = folder("compile");
     let compilers = [("cc", "c", ["c99", "c11", "c17"]), ("c++", "cpp", ["c++11", "c++17", "c++20"])];
     for (number, unit) in UNITS.iter().enumerate() {

@@ -43,7 +43,7 @@ fn assert_unreachable(answer: &Answer, host: &str, next: &str) {
 }
 
 #[test]
-fn absent_or_refusing() {
+fn an_absent_engine_is_unreachable() {
     assert_unreachable(&open("unix:///nonexistent/refit.sock"), "unix:///nonexistent/refit.sock", "is Docker running?");
     let socket = folder("refusing").join("engine.sock");
     drop(UnixListener::bind(&socket).unwrap());
@@ -52,7 +52,7 @@ fn absent_or_refusing() {
 }
 
 #[test]
-fn a_socket_without_permission() {
+fn a_socket_without_permission_is_unreachable() {
     let place = readable_to_all();
     let socket = place.join("engine.sock");
     let _listener = UnixListener::bind(&socket).unwrap();
@@ -73,7 +73,7 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn something_else_than_an_engine() {
+fn a_server_that_is_no_engine_is_an_error() {
     let lab = Lab::get();
     let answer = open(&format!("tcp://{}", lab.registry.host));
     assert!(["ENGINE", "UNREACHABLE"].contains(&answer.code.as_str()), "{answer:?}");
@@ -99,7 +99,7 @@ fn with_fault(fault: &Fault, options: &Value, check: impl Fn(&Answer, Duration))
 }
 
 #[test]
-fn it_hangs() {
+fn an_engine_that_hangs_is_unreachable() {
     with_fault(&Fault::Hang, &json!({}), |answer, took| {
         assert_unreachable(answer, "unix://", "timeout_s");
         assert!(took < Duration::from_secs(3), "{took:?}");
@@ -107,7 +107,7 @@ fn it_hangs() {
 }
 
 #[test]
-fn it_hangs_in_the_middle_of_an_answer() {
+fn an_engine_that_hangs_in_the_middle_of_an_answer_is_unreachable() {
     with_fault(&Fault::HangBody(1), &json!({}), |answer, took| {
         assert_unreachable(answer, "unix://", "timeout_s");
         assert!(took < Duration::from_secs(3), "{took:?}");
@@ -115,21 +115,22 @@ fn it_hangs_in_the_middle_of_an_answer() {
 }
 
 #[test]
-fn the_calls_own_time_limit() {
+fn a_call_ends_at_its_own_time_limit() {
     with_fault(&Fault::Hang, &json!({"timeout_s": 0.3}), |answer, took| {
         assert_eq!(answer.code, "TIMEOUT", "{}", answer.message());
-        assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(600), "{took:?}");
+        // At the handle's own limit, a second, it would be UNREACHABLE.
+        assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(3), "{took:?}");
     });
 }
 
 #[test]
-fn it_cuts() {
+fn an_engine_that_closes_the_connection_is_unreachable() {
     with_fault(&Fault::Cut, &json!({}), |answer, _| assert_unreachable(answer, "unix://", "Docker"));
     with_fault(&Fault::CutBody(1), &json!({}), |answer, _| assert_unreachable(answer, "unix://", "Docker"));
 }
 
 #[test]
-fn it_answers_500() {
+fn an_engine_that_answers_500_is_an_engine_error() {
     with_fault(&Fault::Answer(Canned::message(500, "the disk is on fire")), &json!({}), |answer, _| {
         assert_eq!((answer.code.as_str(), &answer.error["http_status"]), ("ENGINE", &json!(500)), "{}", answer.message());
         assert!(answer.message().contains("the disk is on fire"), "{}", answer.message());

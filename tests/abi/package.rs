@@ -53,13 +53,13 @@ fn builds_and_runs(name: &str, flags: &[String], loader_path: &str) {
 }
 
 #[test]
-fn the_shared_library_through_pkg_config() {
+fn a_program_links_the_shared_library_through_pkg_config() {
     let flags = pkg_config(&["--cflags", "--libs"]);
     builds_and_runs("shared", &flags, installed().join("lib").to_str().unwrap());
 }
 
 #[test]
-fn the_static_library_through_pkg_config() {
+fn a_program_links_the_static_library_through_pkg_config() {
     let mut flags = pkg_config(&["--static", "--cflags", "--libs"]);
     flags.push("-static".into());
     builds_and_runs("static", &flags, "");
@@ -67,7 +67,7 @@ fn the_static_library_through_pkg_config() {
 
 /// Where the shared library was not installed, `--static` makes a program that is linked to the system's libraries alone.
 #[test]
-fn the_static_library_in_a_dynamic_program() {
+fn a_dynamic_program_links_the_static_library() {
     let mut flags = pkg_config(&["--static", "--cflags", "--libs"]);
     for flag in flags.iter_mut().filter(|flag| *flag == "-lrefit") {
         *flag = "-l:librefit.a".into();
@@ -87,7 +87,7 @@ fn only_the_symbols_of_the_list_are_global_in_the_archive() {
 
 /// Two archives with a Rust runtime each in one program, both used.
 #[test]
-fn beside_a_second_rust_archive() {
+fn a_program_links_the_archive_beside_a_second_rust_archive() {
     let folder = folder("beside");
     let path = |name: &str| folder.join(name).display().to_string();
     let other = "#[unsafe(no_mangle)]\npub extern \"C\" fn other(n: i32) -> i32 {\n    std::panic::set_hook(Box::new(|_| ()));\n    \

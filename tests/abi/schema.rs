@@ -1,6 +1,6 @@
 //! `include/refit.schema.json` is what schemars makes of the documents' structs. `make schema` writes it.
 
-use refit::{container, image};
+use refit::{container, image, volume};
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
@@ -43,6 +43,8 @@ documents! {
     "img_pull": image::PullResult,
     "img_plan_update": image::UpdatePlan,
     "img_update": image::UpdateReport,
+    "img_update_all": image::UpdateList,
+    "img_rollback": image::RollbackReport,
     "img_remove_old": image::RemovedOld,
     "container_list": container::ContainerList,
     "container_status": container::ContainerStatus,
@@ -53,8 +55,21 @@ documents! {
     "container_restart": container::ContainerChanged,
     "container_remove": container::ContainerChanged,
     "container_wait": container::ContainerExit,
+    "container_logs": container::ContainerLogs,
+    "container_follow_logs": container::FollowedLogs,
+    "container_raw_logs": container::FollowedLogs,
+    "container_exec": container::Executed,
+    "container_stats": container::ContainerStats,
     "container_recreate": container::Recreation,
     "container_recover": container::Recovery,
+    "volume_list": volume::VolumeList,
+    "volume_create": volume::VolumeChanged,
+    "volume_remove": volume::VolumeChanged,
+    "volume_list_files": volume::VolumeFiles,
+    "volume_write_file": volume::FileChanged,
+    "volume_remove_file": volume::FileChanged,
+    "volume_export": volume::Exported,
+    "volume_import": volume::FileChanged,
 }
 
 #[test]

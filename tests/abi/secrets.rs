@@ -16,7 +16,7 @@ fn is_silent(what: &str, text: &str) {
 }
 
 #[test]
-fn no_call_tells_a_secret_of_the_handle() {
+fn no_call_reports_a_secret_of_the_handle() {
     let login = json!({"username": "refit", "password": SECRET, "token": SECRET});
     let options = json!({"connect": "lazy", "host": "unix:///nonexistent/refit.sock", "registries": {"127.0.0.1:1": login}});
     let mut caller = Caller::open(&options);

@@ -105,7 +105,7 @@ int main(int argc, char **argv) {
     expect("img_pull", REFIT_E_STOPPED, img_pull(r, image, NULL, stop_in_callback, NULL, NULL, NULL, &err), err);
     CHECK(reports == 1); /* it is not called again */
     refit_close(r);
-  } else if (!strcmp(what, "updating")) { /* the container in hand is put back before close returns */
+  } else if (!strcmp(what, "updating")) { /* the container that is being replaced is rolled back before close returns */
     struct call call = {0};
     CHECK(pthread_create(&call.thread, NULL, update, &call) == 0);
     while (!settling) usleep(10000);

@@ -118,12 +118,27 @@ static void forked(const char *host) {
   refit_close(r);
 }
 
+/* The host reaps every child itself, as one that ignores SIGCHLD or is the first process of its container does. */
+static void reaped(const char *host) {
+  CHECK(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+  refit *r = open_at(host, "");
+  for (int call = 0; call < 20; call++) {
+    char *json = NULL;
+    refit_error *err = NULL;
+    expect("img_check_update", REFIT_OK, img_check_update(r, getenv("IMAGE"), NULL, NULL, &json, &err), err);
+    CHECK(strstr(json, "\"credential\":\"used\"") && !strstr(json, "helper_failed"));
+    refit_string_free(json);
+  }
+  refit_close(r);
+}
+
 int main(int argc, char **argv) {
   CHECK(argc == 3);
   if (!strcmp(argv[1], "signals")) signals(argv[2]);
   else if (!strcmp(argv[1], "environment")) environment(argv[2]);
   else if (!strcmp(argv[1], "without-home")) without_home(argv[2]);
   else if (!strcmp(argv[1], "forked")) forked(argv[2]);
+  else if (!strcmp(argv[1], "reaped")) reaped(argv[2]);
   else CHECK(!"a known word");
   return 0;
 }

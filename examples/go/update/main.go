@@ -24,7 +24,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	// Ctrl-C ends the call; a container in hand is finished or put back first.
+	// Ctrl-C ends the call; a container that is being replaced is finished or rolled back first.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := update(ctx, flag.Arg(0), *yes); err != nil {
@@ -67,7 +67,7 @@ func update(ctx context.Context, image string, yes bool) error {
 	return err
 }
 
-// wanted tells whether the plan holds anything to do.
+// wanted reports whether the plan has anything to do.
 func wanted(plan *refit.Plan) bool {
 	todo := plan.Pull
 	for _, container := range plan.Containers {

@@ -1,37 +1,43 @@
-//! Recreations of containers that hold one another by their ids belong together: all are finished, or all are undone.
+//! Recreations of containers that reference one another by their ids belong together: all are finished, or all are rolled back.
+//!
+//! Rules: docs/recreate.md, section 8.
 
 use serde_json::Value;
 
-use super::act::{Repair, Taking};
-use super::table::{self, Decision, Standing};
-use super::{IN_HAND, LIVE, RecoverOptions, Recovered, RecoveryAction, found, inspect, read};
-use crate::call::Call;
-use crate::container::in_hand::InHand;
-use crate::container::lease::Clock;
-use crate::container::recreate::OnPhase;
-use crate::container::{spec, state};
+use super::leftovers::{inspect, read};
+use super::run::{RecoveryRun, Takeover};
+use super::table::{self, Decision, ObservedState};
+use super::{IN_PROGRESS, LIVE, RecoverOptions, Recovered, RecoveryAction, found};
+use crate::container::replacement::await_removal;
+use crate::container::replacement::run_guard::RunGuard;
+use crate::container::replacement::{self, PhaseReporter};
+use crate::container::{create_body, state};
+use crate::operation::call::Call;
 use crate::{Code, Error, Refit, Result};
 
-pub(super) const ORPHAN: &str = "what it was to hold is gone, since the recreation of that was undone";
-const TO_UNDO: &str = "interrupted before it and those that belong to it had all been replaced";
-const TO_FINISH: &str = "interrupted when it and those that belong to it had been replaced";
+pub(super) const REFERENCED_CONTAINER_REMOVED: &str =
+    "the container that it references is gone, because the recreation of that was rolled back";
+const TO_UNDO: &str = "interrupted before this container and those that belong to it had all been replaced";
+const TO_FINISH: &str = "interrupted when this container and those that belong to it had been replaced";
 
-/// The names that belong together, each after what it holds. A successor names the successor of what its predecessor held, or takes the
-/// volumes by their names where that one has others.
-pub(super) fn groups(members: &[(String, Standing)]) -> Vec<Vec<String>> {
-    let holds_id = |one: Option<&Value>, other: Option<&Value>| match (one, other) {
-        (Some(one), Some(other)) => spec::held(one).any(|id| id == state::id(other)),
+/// The names that belong together, each after what it references. A new container references the new container of what the old one
+/// referenced, or mounts the volumes by their names where that one has others.
+pub(super) fn groups(members: &[(String, ObservedState)]) -> Vec<Vec<String>> {
+    let references_id = |one: Option<&Value>, other: Option<&Value>| match (one, other) {
+        (Some(one), Some(other)) => {
+            create_body::referenced_containers(one).any(|id| id == state::id(other)) || create_body::links_to(one, other)
+        }
         _ => false,
     };
-    let holds = |at: usize, other: usize| {
+    let references = |at: usize, other: usize| {
         let (one, other) = (&members[at].1, &members[other].1);
-        holds_id(one.successor(), other.successor())
-            || holds_id(one.predecessor(), other.predecessor()) && !holds_id(one.successor(), other.predecessor())
+        references_id(one.new_container(), other.new_container())
+            || references_id(one.old_container(), other.old_container()) && !references_id(one.new_container(), other.old_container())
     };
     let mut group_of: Vec<usize> = (0..members.len()).collect();
     for at in 0..members.len() {
         for other in 0..members.len() {
-            if at != other && holds(at, other) {
+            if at != other && references(at, other) {
                 let (from, to) = (group_of[at], group_of[other]);
                 group_of.iter_mut().filter(|group| **group == from).for_each(|group| *group = to);
             }
@@ -47,8 +53,8 @@ pub(super) fn groups(members: &[(String, Standing)]) -> Vec<Vec<String>> {
     let in_order = |mut group: Vec<usize>| {
         let mut ordered: Vec<usize> = Vec::new();
         while !group.is_empty() {
-            // No engine makes a circle; one would be taken as it comes.
-            let free = group.iter().position(|at| !group.iter().any(|other| other != at && holds(*at, *other)));
+            // No engine allows a circle of references.
+            let free = group.iter().position(|at| !group.iter().any(|other| other != at && references(*at, *other)));
             ordered.push(group.remove(free.unwrap_or(0)));
         }
         ordered.into_iter().map(|at| members[at].0.clone()).collect()
@@ -58,59 +64,75 @@ pub(super) fn groups(members: &[(String, Standing)]) -> Vec<Vec<String>> {
 
 type Found = Vec<(Recovered, Option<Error>)>;
 
-/// Repairs the names of one run.
-pub(super) async fn together(refit: &Refit, call: &Call, names: &[String], options: &RecoverOptions, on_phase: OnPhase<'_>) -> Found {
+/// Recovers the names of one run.
+pub(super) async fn recover_group(
+    refit: &Refit,
+    call: &Call,
+    names: &[String],
+    options: &RecoverOptions,
+    on_phase: PhaseReporter<'_>,
+) -> Found {
     let all = |situation: &str, action: RecoveryAction, error: Option<Error>| -> Found {
         names.iter().map(|name| found(name, situation, action, error.clone())).collect()
     };
     let engine = refit.shared.engine.endpoint().to_string();
-    let in_hand: Option<Vec<InHand>> = names.iter().map(|name| InHand::take(&engine, name, "recover")).collect();
-    if in_hand.is_none() {
-        return all(IN_HAND, RecoveryAction::Busy, None);
+    let run_guard: Option<Vec<RunGuard>> = names.iter().map(|name| RunGuard::take(&engine, name, "recover")).collect();
+    if run_guard.is_none() {
+        return all(IN_PROGRESS, RecoveryAction::Busy, None);
     }
-    let mut left = match read(refit).await {
-        Ok(left) => left,
-        Err(error) => return all("the engine could not be asked", RecoveryAction::WouldUndo, Some(error)),
-    };
-    let clock = left.clock;
-    let leftovers: Vec<_> = names.iter().filter_map(|name| Some((name, left.by_name.remove(name)?))).collect();
-    if leftovers.iter().any(|(_, leftover)| leftover.is_live(clock)) && !options.force {
-        return all(LIVE, RecoveryAction::Busy, None);
-    }
-    let mut members = Vec::new();
-    for (name, leftover) in leftovers {
-        let standing = match inspect(refit, &leftover).await {
-            Ok(standing) => standing,
-            Err(error) => return all("the containers could not be inspected", RecoveryAction::WouldUndo, Some(error)),
+    let (members, clock) = loop {
+        let mut left = match read(refit).await {
+            Ok(left) => left,
+            Err(error) => return all("the engine did not answer", RecoveryAction::WouldUndo, Some(error)),
         };
-        let (situation, decision) = table::decide(&standing);
-        if matches!(decision, Decision::Leave | Decision::WaitForRemoval) {
-            return all(&format!("container {name}: {situation}"), RecoveryAction::Foreign, None);
+        let clock = left.clock;
+        let leftovers: Vec<_> = names.iter().filter_map(|name| Some((name, left.by_name.remove(name)?))).collect();
+        if leftovers.iter().any(|(_, leftover)| leftover.is_live(clock)) && !options.force {
+            return all(LIVE, RecoveryAction::Busy, None);
         }
-        let orphan = standing.is_orphan(&left.ids);
-        members.push((Member { name, standing, decision, orphan }, leftover.kept));
-    }
+        let (mut members, mut removing) = (Vec::new(), None);
+        for (name, leftover) in leftovers {
+            let observed = match inspect(refit, &leftover).await {
+                Ok(observed) => observed,
+                Err(error) => return all("the containers could not be inspected", RecoveryAction::WouldUndo, Some(error)),
+            };
+            let (situation, decision) = table::decide(&observed, leftover.circumstances(&observed, options, clock));
+            let situation = format!("container {name}: {situation}");
+            match decision {
+                Decision::DoNothing => return all(&situation, RecoveryAction::Foreign, None),
+                Decision::WaitForRemoval if options.dry_run => return all(&situation, RecoveryAction::WouldFinish, None),
+                Decision::WaitForRemoval => removing = observed.holder.as_ref().map(|holder| (situation, state::id(holder).to_owned())),
+                _ => {}
+            }
+            let references_removed = observed.references_removed_container(&left.ids);
+            members.push((Member { name, observed, decision, references_removed }, leftover.snapshot));
+        }
+        let Some((situation, id)) = removing else { break (members, clock) };
+        if let Err(error) = call.run(await_removal(&refit.shared.engine, &id)).await {
+            return all(&situation, RecoveryAction::WouldFinish, Some(error));
+        }
+    };
     if members.is_empty() {
         return Vec::new();
     }
-    let finish = members.iter().all(|(member, _)| member.decision.is_after_the_swap() && !member.orphan);
+    let finish = members.iter().all(|(member, _)| member.decision.new_has_name() && !member.references_removed);
     let (situation, would) = if finish { (TO_FINISH, RecoveryAction::WouldFinish) } else { (TO_UNDO, RecoveryAction::WouldUndo) };
     if options.dry_run {
         return all(situation, would, None);
     }
     let mut group = Vec::new();
-    for (member, kept) in members {
-        match Repair::take(Taking { refit, call, name: member.name, clock, kept, on_phase }, &member.standing).await {
-            Ok(repair) => group.push((member, repair)),
+    for (member, snapshot) in members {
+        match RecoveryRun::take(Takeover { refit, call, name: member.name, clock, options, snapshot, on_phase }, &member.observed).await {
+            Ok(run) => group.push((member, run)),
             Err(error) if error.code() == Code::Busy => return all(situation, RecoveryAction::Busy, None),
             Err(error) => return all(situation, would, Some(error)),
         }
     }
-    let done = if finish { finish_all(&mut group, clock).await } else { undo_all(&mut group, clock).await };
+    let done = if finish { finish_all(&mut group).await } else { roll_back_all(&mut group).await };
     match done {
         Ok(action) => {
-            for (_, repair) in &group {
-                repair.forget().await;
+            for (_, run) in &group {
+                run.remove_snapshot_file().await;
             }
             all(situation, action, None)
         }
@@ -121,67 +143,58 @@ pub(super) async fn together(refit: &Refit, call: &Call, names: &[String], optio
 /// One name of a group.
 struct Member<'a> {
     name: &'a str,
-    standing: Standing,
+    observed: ObservedState,
     decision: Decision,
-    orphan: bool,
+    references_removed: bool,
 }
 
-/// The first is put back before the others, which can only start once it runs, and its successor goes last: a recovery that is asked for the
-/// first finds them by it. One that cannot be put back does not keep the others from it.
-async fn undo_all(group: &mut [(Member<'_>, Repair<'_>)], clock: Clock) -> Result<RecoveryAction> {
-    let first_was_stopped = group.first().is_some_and(|(first, _)| first.decision.is_after_the_swap());
-    let (mut restored, mut failed) = (Vec::new(), None);
-    for (at, (member, repair)) in group.iter_mut().enumerate() {
-        let may_be_stopping = member.decision == Decision::UndoAfterStop && (at == 0 || first_was_stopped);
-        match put_back(member, repair, may_be_stopping.then_some(clock)).await {
-            Ok(()) => restored.push(repair),
-            Err(error) if at == 0 || repair.is_final() => return Err(error),
-            Err(error) => failed = failed.or(Some(error)),
-        }
+/// Rolls back all of them. A stop may be pending only in a run that had come to stopping that container.
+async fn roll_back_all(group: &mut [(Member<'_>, RecoveryRun<'_>)]) -> Result<RecoveryAction> {
+    let first_was_stopped = group.first().is_some_and(|(first, _)| first.decision.new_has_name());
+    let mut members = Vec::new();
+    for (at, (member, run)) in group.iter_mut().enumerate() {
+        let may_be_stopping = member.decision == Decision::RollBackAfterStop && (at == 0 || first_was_stopped);
+        let pending_stop = if may_be_stopping { run.pending_stop(&member.observed).await } else { None };
+        run.step("rolling_back", 400);
+        members.push(replacement::Member { pair: &mut run.pair, pending_stop });
     }
-    let first_stays = usize::from(failed.is_some());
-    for repair in restored.into_iter().skip(first_stays).rev() {
-        repair.undo().await?;
+    let rollback = replacement::roll_back_group(&mut members, true).await;
+    match rollback.errors.into_iter().next() {
+        None => Ok(RecoveryAction::Undone),
+        Some((_, error)) => Err(error),
     }
-    failed.map_or(Ok(RecoveryAction::Undone), Err)
 }
 
-async fn put_back(member: &Member<'_>, repair: &mut Repair<'_>, may_be_stopping: Option<Clock>) -> Result<()> {
-    if let Some(clock) = may_be_stopping {
-        repair.await_any_stop(&member.standing, clock).await?;
-    }
-    repair.restore().await
-}
-
-/// Each has taken its place. As long as nothing was removed, a failure undoes all of them.
-async fn finish_all(group: &mut [(Member<'_>, Repair<'_>)], clock: Clock) -> Result<RecoveryAction> {
+/// All have been replaced. As long as no old container was removed, a failure rolls all of them back.
+async fn finish_all(group: &mut [(Member<'_>, RecoveryRun<'_>)]) -> Result<RecoveryAction> {
     if let Err(error) = settle_all(group).await {
         let names: Vec<&str> = group.iter().map(|(member, _)| member.name).collect();
-        // What was removed first has nothing left by which it would be in the group.
-        let mut removal_has_begun = false;
-        for (_, repair) in &*group {
-            if repair.is_final() {
+        // A container that has served is never rolled back, nor what was replaced with it. One whose old one was removed already is not in the
+        // group any more.
+        let mut removal_has_begun = group.iter().any(|(member, _)| member.decision == Decision::KeepNew);
+        for (_, run) in &*group {
+            if run.must_end() {
                 return Err(error);
             }
-            removal_has_begun |= repair.is_held(&names).await?;
+            removal_has_begun |= run.is_referenced(&names).await?;
         }
         if !removal_has_begun {
-            return undo_all(group, clock).await.map_err(|undo| undo.caused_by(&error));
+            return roll_back_all(group).await.map_err(|rollback| rollback.caused_by(&error));
         }
     }
-    for (_, repair) in group.iter_mut().rev() {
-        repair.remove_old().await?;
+    for (_, run) in group.iter_mut().rev() {
+        run.remove_old().await?;
     }
     Ok(RecoveryAction::Finished)
 }
 
-async fn settle_all(group: &mut [(Member<'_>, Repair<'_>)]) -> Result<()> {
-    for (member, repair) in group {
+async fn settle_all(group: &mut [(Member<'_>, RecoveryRun<'_>)]) -> Result<()> {
+    for (member, run) in group {
         if member.decision == Decision::StartNew {
-            repair.start().await?;
+            run.start().await?;
         }
-        if member.decision != Decision::RemoveOld {
-            repair.settle().await?;
+        if !matches!(member.decision, Decision::RemoveOld | Decision::KeepNew) {
+            run.settle().await?;
         }
     }
     Ok(())
@@ -192,7 +205,7 @@ async fn settle_all(group: &mut [(Member<'_>, Repair<'_>)]) -> Result<()> {
 mod tests {
     use super::super::table::Named;
     use super::*;
-    use crate::container::names::TemporaryName;
+    use crate::container::replacement::names::TemporaryName;
     use serde_json::json;
     use std::collections::BTreeMap;
 
@@ -200,51 +213,51 @@ mod tests {
         std::iter::repeat_n(digit, 64).collect()
     }
 
-    /// A container that holds others by their ids.
-    fn container(own: char, holds: &[char]) -> Value {
-        let mode = |at: usize| holds.get(at).map(|digit| format!("container:{}", id(*digit)));
+    /// A container that references others by their ids.
+    fn container(own: char, references: &[char]) -> Value {
+        let mode = |at: usize| references.get(at).map(|digit| format!("container:{}", id(*digit)));
         json!({"Id": id(own), "HostConfig": {"NetworkMode": mode(0), "PidMode": mode(1)}})
     }
 
-    fn before_the_swap(new: Value, holder: Value) -> Standing {
+    fn before_renames(new: Value, holder: Value) -> ObservedState {
         let name = TemporaryName::parse(&format!("web.refit-new-{}-r-65000000", &state::id(&holder)[..12])).unwrap();
-        Standing { new: vec![Named { name, container: new }], old: Vec::new(), holder: Some(holder) }
+        ObservedState { new: vec![Named { name, container: new }], old: Vec::new(), holder: Some(holder), renamed: None }
     }
 
-    fn after_the_swap(new: Value, old: Value) -> Standing {
+    fn after_renames(new: Value, old: Value) -> ObservedState {
         let name = TemporaryName::parse(&format!("web.refit-old-{}-r-65000000", &state::id(&new)[..12])).unwrap();
-        Standing { new: Vec::new(), old: vec![Named { name, container: old }], holder: Some(new) }
+        ObservedState { new: Vec::new(), old: vec![Named { name, container: old }], holder: Some(new), renamed: None }
     }
 
     #[test]
-    fn names_belong_together_by_what_their_successors_hold() {
-        let member = |name: &str, standing: Standing| (name.to_owned(), standing);
-        // b, replaced already, holds c; a, not replaced yet, holds b; d holds the old container of c, as before.
+    fn names_belong_together_by_what_their_new_containers_reference() {
+        let member = |name: &str, observed: ObservedState| (name.to_owned(), observed);
+        // b, replaced already, references c; a, not replaced yet, references b; d references the old container of c, as before.
         let members = [
-            member("a", before_the_swap(container('1', &['2']), container('a', &['b']))),
-            member("b", after_the_swap(container('2', &['3']), container('b', &['c']))),
-            member("c", after_the_swap(container('3', &[]), container('c', &[]))),
-            member("d", before_the_swap(container('4', &['c']), container('d', &['c']))),
-            // It held the old container of c, and takes the volumes by their names now.
-            member("e", before_the_swap(container('5', &[]), container('e', &['c']))),
-            member("kept only", Standing::default()),
+            member("a", before_renames(container('1', &['2']), container('a', &['b']))),
+            member("b", after_renames(container('2', &['3']), container('b', &['c']))),
+            member("c", after_renames(container('3', &[]), container('c', &[]))),
+            member("d", before_renames(container('4', &['c']), container('d', &['c']))),
+            // It referenced the old container of c, and mounts the volumes by their names now.
+            member("e", before_renames(container('5', &[]), container('e', &['c']))),
+            member("snapshot only", ObservedState::default()),
         ];
-        assert_eq!(groups(&members), [vec!["c", "b", "a", "e"], vec!["d"], vec!["kept only"]]);
+        assert_eq!(groups(&members), [vec!["c", "b", "a", "e"], vec!["d"], vec!["snapshot only"]]);
         assert!(groups(&[]).is_empty());
     }
 
     #[test]
-    fn a_successor_of_a_run_that_was_undone_is_an_orphan() {
+    fn a_new_container_may_reference_one_that_a_rollback_has_removed() {
         let there: BTreeMap<String, String> = ['a', 'b', '1'].map(|digit| (id(digit), String::new())).into();
         let cases = [
-            ("its provider's successor is gone", before_the_swap(container('1', &['9']), container('b', &['a'])), true),
-            ("likewise, after its swap", after_the_swap(container('1', &['9']), container('b', &['a'])), true),
-            ("its provider is there", before_the_swap(container('1', &['a']), container('b', &['a'])), false),
-            ("its provider was gone before", before_the_swap(container('1', &['9']), container('b', &['9'])), false),
-            ("it holds nobody", before_the_swap(container('1', &[]), container('b', &[])), false),
+            ("its provider's new container is gone", before_renames(container('1', &['9']), container('b', &['a'])), true),
+            ("likewise, after the renames", after_renames(container('1', &['9']), container('b', &['a'])), true),
+            ("its provider is there", before_renames(container('1', &['a']), container('b', &['a'])), false),
+            ("its provider was gone before", before_renames(container('1', &['9']), container('b', &['9'])), false),
+            ("it references no container", before_renames(container('1', &[]), container('b', &[])), false),
         ];
-        for (case, standing, expected) in cases {
-            assert_eq!(standing.is_orphan(&there), expected, "{case}");
+        for (case, observed, expected) in cases {
+            assert_eq!(observed.references_removed_container(&there), expected, "{case}");
         }
     }
 }

@@ -1,47 +1,80 @@
-//! Repairing what a recreation left that was killed: in this process or another, from the engine's state alone.
+//! Finishes or rolls back recreations that were interrupted, in this process or another, from the engine's state alone.
 
 mod act;
+mod finish;
 mod from_file;
 mod group;
+mod leftovers;
+mod obstacle;
+mod run;
+mod served;
+mod stop_in_progress;
+mod storage;
 mod table;
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::in_hand::InHand;
-use super::lease::Clock;
-use super::names::{self, Role, TemporaryName};
-use super::recreate::{KeptBody, KeptFile, OnPhase, engine_id, kept};
-use super::{requests, state};
-use crate::call::Call;
+use super::replacement::run_guard::RunGuard;
+use super::replacement::{PhaseReporter, Watch, await_removal};
+use super::state;
+use crate::engine::names::check_container;
+use crate::error::shown;
+use crate::json;
+use crate::operation::call::Call;
 use crate::{Code, Error, ErrorDocument, Failure, Operation, Outcome, Progress, Refit, Result};
-use act::Taking;
 use from_file::FromFile;
-use table::{Decision, Named, Standing};
+use leftovers::{inspect, read};
+use run::Takeover;
+use table::Decision;
 
-/// How interrupted recreations are repaired.
+/// How interrupted recreations are recovered.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
 pub struct RecoverOptions {
-    /// Tell what would be done, and do nothing. Default: off.
+    /// Report what would be done, and do nothing. Default: off.
     pub dry_run: bool,
     /// Do not wait for the lease of a run that may be alive to end, at most 30 s after its death. Default: off.
     pub force: bool,
+    /// How long the new container must have run before the old one is removed, up to 600 s, where nothing tells what the interrupted run had.
+    /// Default: 3 s.
+    pub settle: Option<Duration>,
+    /// How long a container with a healthcheck may be `starting`, where nothing tells what the interrupted run had; zero does not wait.
+    /// Default: as long as its healthcheck needs, at least 60 s.
+    pub health_timeout: Option<Duration>,
+    /// The grace of a stop that the interrupted run may have requested, up to 86,400 s, where nothing tells what the run had. Default: the
+    /// container's own.
+    pub stop_timeout: Option<Duration>,
+}
+
+impl RecoverOptions {
+    fn check(&self) -> Result<()> {
+        for (name, value, longest) in [("settle_s", self.settle, 600), ("stop_timeout_s", self.stop_timeout, 86_400)] {
+            if value.is_some_and(|value| value > Duration::from_secs(longest)) {
+                return Err(Code::InvalidArgument.error(format!("{name} is more than {longest}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn watch(&self) -> Watch {
+        let default = Watch::default();
+        Watch { settle: self.settle.unwrap_or(default.settle), health_timeout: self.health_timeout, ..default }
+    }
 }
 
 /// What was found, and what was done about it.
-#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "recovery")]
 #[non_exhaustive]
 pub struct Recovery {
-    /// One for each name that a recreation has left.
+    /// One for each container whose recreation was interrupted.
     pub found: Vec<Recovered>,
 }
 
 /// One interrupted recreation.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "recovered")]
 #[non_exhaustive]
 pub struct Recovered {
@@ -55,35 +88,39 @@ pub struct Recovered {
     pub error: Option<ErrorDocument>,
 }
 
-/// What became of an interrupted recreation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+/// What a recovery did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RecoveryAction {
     /// The new container has the name.
     Finished,
-    /// The old one is back as before.
+    /// The old container is as before.
     Undone,
-    /// The new one was in its place already; the old one was removed.
+    /// The new container had settled already; the old one was removed.
     RemovedOld,
-    /// A run may be at work on it; nothing was touched.
+    /// It was made to read or write a volume by a call that was interrupted, and was removed. The volume is as that call has left it.
+    RemovedHelper,
+    /// A run may be in progress; nothing was changed.
     Busy,
-    /// Other containers are in the way; nothing was touched.
+    /// Another container has the name; nothing was changed.
     Foreign,
     /// It would be finished.
     WouldFinish,
-    /// It would be undone.
+    /// It would be rolled back.
     WouldUndo,
 }
 
 impl Refit {
-    /// Repairs what interrupted recreations have left: of one container, or of all.
+    /// Finishes or rolls back interrupted recreations: of one container, or of all.
     ///
-    /// Whether each is finished or undone follows from what stands on the engine. Runs that may be alive, and names that something else has
-    /// taken, are told and not touched. What cannot be repaired has its own error, and the first is the call's.
+    /// Whether each is finished or rolled back follows from the observed state. Runs that may be in progress, and names that another container
+    /// has taken, are reported and not changed. Each that cannot be recovered has its own error, and the first is the call's.
     pub fn recover(&self, container: Option<&str>, options: RecoverOptions) -> Operation<Recovery> {
         let container = container.map(str::to_owned);
-        self.operation(move |refit, call| async move {
+        let span =
+            tracing::error_span!("container_recover", container = container.as_deref().map(|name| tracing::field::display(shown(name))));
+        self.operation(span, move |refit, call| async move {
             let report =
                 |subject: &str, phase: &'static str, permille: u32| call.report(Progress::whole("recover", subject, phase, permille));
             let recovery = recover(&refit, &call, container.as_deref(), &options, &report).await?;
@@ -93,8 +130,8 @@ impl Refit {
     }
 }
 
-/// Repairs before a recreation, which is not begun when something stays that is not repaired.
-pub(crate) async fn recover_first(refit: &Refit, call: &Call, container: &str, on_phase: OnPhase<'_>) -> Result<()> {
+/// Recovers before a recreation. An error where an interrupted run remains: the recreation is not begun.
+pub(crate) async fn recover_first(refit: &Refit, call: &Call, container: &str, on_phase: PhaseReporter<'_>) -> Result<()> {
     let report = |_: &str, phase: &'static str, _: u32| on_phase(phase, 0);
     let recovery = recover(refit, call, Some(container), &RecoverOptions::default(), &report).await?;
     for found in &recovery.found {
@@ -108,19 +145,13 @@ pub(crate) async fn recover_first(refit: &Refit, call: &Call, container: &str, o
     Ok(())
 }
 
-/// What one name has left.
-#[derive(Debug, Default)]
-struct Leftover {
-    temporary: Vec<(String, TemporaryName)>,
-    holder: Option<String>,
-    kept: Option<(KeptBody, KeptFile)>,
-}
-
 type Report<'a> = &'a (dyn Fn(&str, &'static str, u32) + Send + Sync);
 
 async fn recover(refit: &Refit, call: &Call, container: Option<&str>, options: &RecoverOptions, report: Report<'_>) -> Outcome<Recovery> {
+    container.map_or(Ok(()), check_container)?;
+    options.check()?;
     report(container.unwrap_or_default(), "checking", 0);
-    let groups = call.run(leftovers(refit, container)).await?;
+    let groups = call.run(leftovers::groups(refit, container)).await?;
     let (count, mut recovery, mut first) = (groups.len() as u32, Recovery::default(), None);
     for (index, names) in groups.into_iter().enumerate() {
         if let Err(error) = call.check() {
@@ -130,176 +161,92 @@ async fn recover(refit: &Refit, call: &Call, container: Option<&str>, options: &
             report(names.first().map_or("", String::as_str), phase, (index as u32 * 1000 + permille) / count);
         };
         let found = match names.as_slice() {
-            [name] => one(refit, call, name, options, &on_phase).await.into_iter().collect(),
-            names => group::together(refit, call, names, options, &on_phase).await,
+            [name] => recover_container(refit, call, name, options, &on_phase).await.into_iter().collect(),
+            names => group::recover_group(refit, call, names, options, &on_phase).await,
         };
         for (found, error) in found {
+            let (container, action) = (found.container.as_str(), json::word(&found.action));
+            tracing::info!(container, action, situation = found.situation, "container {container}: {action}");
             recovery.found.push(found);
             first = first.or(error);
         }
     }
-    match first {
+    let (found, error) = storage::recover(refit, call, container, options).await;
+    recovery.found.extend(found);
+    match first.or(error) {
         None => Ok(recovery),
         Some(error) => Err(Failure::with_report(error, recovery)),
     }
 }
 
-/// The names that have something left; those of one run together.
-async fn leftovers(refit: &Refit, container: Option<&str>) -> Result<Vec<Vec<String>>> {
-    let left = read(refit).await?;
-    let wanted = container.map(|container| {
-        let container = container.trim_start_matches('/');
-        TemporaryName::parse(container).map_or_else(|| container.to_owned(), |temporary| temporary.container)
-    });
-    let mut members = Vec::new();
-    for (name, leftover) in &left.by_name {
-        let standing = inspect(refit, leftover).await?;
-        members.push((name.clone(), standing));
-    }
-    // By its id, a container has a name.
-    let wanted = wanted.map(|wanted| left.own_name_of(&wanted).unwrap_or(wanted));
-    let groups = group::groups(&members).into_iter();
-    Ok(groups.filter(|names| wanted.as_ref().is_none_or(|wanted| names.contains(wanted))).collect())
-}
-
-/// What was read from the engine, and from the handle's folder.
-struct Left {
-    /// Every name that has something left.
-    by_name: BTreeMap<String, Leftover>,
-    /// The ids of all containers, with the names that they have in their ordinary life.
-    ids: BTreeMap<String, String>,
-    clock: Clock,
-}
-
-impl Left {
-    /// Of the one container whose id this is, or begins with it.
-    fn own_name_of(&self, id: &str) -> Option<String> {
-        let mut found = self.ids.iter().filter(|(whole, _)| id.len() >= 12 && whole.starts_with(id)).map(|(_, name)| name);
-        found.next().filter(|_| found.next().is_none()).cloned()
-    }
-}
-
-async fn read(refit: &Refit) -> Result<Left> {
-    let engine = &refit.shared.engine;
-    let (list, now) = requests::list(engine).await?;
-    let clock = Clock::at(now);
-    let mut by_name: BTreeMap<String, Leftover> = BTreeMap::new();
-    let named = |entry: &serde_json::Value| Some((names::own_name(entry)?.to_owned(), entry.get("Id")?.as_str()?.to_owned()));
-    let entries: Vec<(String, String)> = list.iter().filter_map(named).collect();
-    for (name, id) in &entries {
-        if let Some(temporary) = TemporaryName::parse(name) {
-            by_name.entry(temporary.container.clone()).or_default().temporary.push((id.clone(), temporary));
-        }
-    }
-    if let Some(state_dir) = &refit.shared.options.state_dir {
-        for (body, file) in kept(state_dir, &engine_id(engine).await?).await? {
-            let name = body.container.clone();
-            by_name.entry(name).or_default().kept = Some((body, file));
-        }
-    }
-    let own = |name: &String| TemporaryName::parse(name).map_or_else(|| name.clone(), |temporary| temporary.container);
-    let ids = entries.iter().map(|(name, id)| (id.clone(), own(name))).collect();
-    for (name, id) in entries {
-        if let Some(leftover) = by_name.get_mut(&name) {
-            leftover.holder = Some(id);
-        }
-    }
-    Ok(Left { by_name, ids, clock })
-}
-
-impl Leftover {
-    /// Whether the old container can be made again that the new one was to replace.
-    fn keeps_old_of(&self, standing: &Standing) -> bool {
-        let is_new =
-            |(kept, _): &(KeptBody, KeptFile)| standing.new.iter().any(|new| kept.is_of_failed(&new.name, state::id(&new.container)));
-        self.kept.as_ref().is_some_and(is_new)
-    }
-
-    fn is_live(&self, clock: Clock) -> bool {
-        self.temporary.iter().any(|(_, temporary)| temporary.is_live(clock.now()))
-    }
-}
-
-/// What is told of a name, with the error as the call's.
+/// The report of a name, with its error as the call's.
 fn found(name: &str, situation: &str, action: RecoveryAction, error: Option<Error>) -> (Recovered, Option<Error>) {
     let error = error.map(|error| error.with_container(name));
     let document = error.as_ref().map(Error::document);
     (Recovered { container: name.to_owned(), situation: situation.to_owned(), action, error: document }, error)
 }
 
-const IN_HAND: &str = "this process works on it";
-const LIVE: &str = "a recreation is at work on it, or was until a moment ago";
+const IN_PROGRESS: &str = "this process is recreating or recovering it";
+const LIVE: &str = "a recreation is in progress, or was until a moment ago";
 
-/// Repairs one name; `None` when nothing was left after all.
-async fn one(
+/// Recovers one name; `None` when nothing is left of a recreation.
+async fn recover_container(
     refit: &Refit,
     call: &Call,
     name: &str,
     options: &RecoverOptions,
-    on_phase: OnPhase<'_>,
+    on_phase: PhaseReporter<'_>,
 ) -> Option<(Recovered, Option<Error>)> {
     let found = |situation: &str, action, error: Option<Error>| Some(found(name, situation, action, error));
-    let Some(in_hand) = InHand::take(&refit.shared.engine.endpoint().to_string(), name, "recover") else {
-        return found(IN_HAND, RecoveryAction::Busy, None);
+    let Some(run_guard) = RunGuard::take(&refit.shared.engine.endpoint().to_string(), name, "recover") else {
+        return found(IN_PROGRESS, RecoveryAction::Busy, None);
     };
     let on_phase = |phase: &'static str, permille: u32| {
-        in_hand.phase(phase, permille);
+        run_guard.phase(phase, permille);
         on_phase(phase, permille);
     };
     loop {
         let (leftover, ids, clock) = match read(refit).await {
             Ok(mut left) => (left.by_name.remove(name)?, left.ids, left.clock),
-            Err(error) => return found("the engine could not be asked", RecoveryAction::WouldUndo, Some(error)),
+            Err(error) => return found("the engine did not answer", RecoveryAction::WouldUndo, Some(error)),
         };
         if leftover.is_live(clock) && !options.force {
             return found(LIVE, RecoveryAction::Busy, None);
         }
-        let standing = match inspect(refit, &leftover).await {
-            Ok(standing) => standing,
+        let observed = match inspect(refit, &leftover).await {
+            Ok(observed) => observed,
             Err(error) => return found("the containers could not be inspected", RecoveryAction::WouldUndo, Some(error)),
         };
         if leftover.temporary.is_empty() {
-            let (kept, file) = leftover.kept?;
-            let from_file = FromFile { refit, name, clock, kept, file, holder: standing.holder };
+            let (snapshot, file) = leftover.snapshot?;
+            let from_file = FromFile { refit, name, clock, snapshot, file, holder: observed.holder, ids };
             let (situation, action, error) = from_file.act(options.dry_run, &on_phase).await?;
             return found(situation, action, error);
         }
-        let (mut situation, mut decision) = table::decide(&standing);
-        if decision.is_after_the_swap() && standing.is_orphan(&ids) {
-            (situation, decision) = (group::ORPHAN.to_owned(), Decision::Undo);
+        let circumstances = leftover.circumstances(&observed, options, clock);
+        let (mut situation, mut decision) = table::decide(&observed, circumstances);
+        if decision.new_has_name() && decision != Decision::KeepNew && observed.references_removed_container(&ids) {
+            (situation, decision) = (group::REFERENCED_CONTAINER_REMOVED.to_owned(), Decision::RollBack);
         }
-        if decision == Decision::Forward && leftover.keeps_old_of(&standing) {
-            (situation, decision) = ("only the new container is left; the old one's configuration was kept".to_owned(), Decision::Undo);
+        if decision == Decision::Finish && leftover.has_snapshot_of_old(&observed) {
+            (situation, decision) = ("only the new container is left, and the old one's snapshot".to_owned(), Decision::RollBack);
         }
+        situation.push_str(&leftover.what_is_unknown(&observed, decision, circumstances));
         if decision == Decision::WaitForRemoval && !options.dry_run {
-            let holder = standing.holder.as_ref().map(state::id).unwrap_or_default();
-            match call.run(requests::await_removal(&refit.shared.engine, holder)).await {
+            let holder = observed.holder.as_ref().map(state::id).unwrap_or_default();
+            match call.run(await_removal(&refit.shared.engine, holder)).await {
                 Ok(()) => continue,
                 Err(error) => return found(&situation, RecoveryAction::WouldFinish, Some(error)),
             }
         }
-        if options.dry_run || decision == Decision::Leave {
-            return found(&situation, act::would(decision), None);
+        if options.dry_run || decision == Decision::DoNothing {
+            return found(&situation, act::dry_run_action(decision), None);
         }
-        let taking = Taking { refit, call, name, clock, kept: leftover.kept, on_phase: &on_phase };
-        let (action, error) = act::act(taking, &standing, decision).await;
+        let takeover = Takeover { refit, call, name, clock, options, snapshot: leftover.snapshot, on_phase: &on_phase };
+        let (action, error) = act::act(takeover, &observed, decision).await;
         if error.as_ref().is_some_and(|error| error.code() == Code::Busy) {
             return found(&situation, RecoveryAction::Busy, None);
         }
         return found(&situation, action, error);
     }
-}
-
-async fn inspect(refit: &Refit, leftover: &Leftover) -> Result<Standing> {
-    let engine = &refit.shared.engine;
-    let mut standing = Standing::default();
-    for (id, name) in &leftover.temporary {
-        let Some(container) = requests::inspect(engine, id).await? else { continue };
-        let named = Named { name: name.clone(), container };
-        if name.role == Role::New { standing.new.push(named) } else { standing.old.push(named) }
-    }
-    if let Some(holder) = &leftover.holder {
-        standing.holder = requests::inspect(engine, holder).await?;
-    }
-    Ok(standing)
 }

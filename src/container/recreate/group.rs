@@ -1,7 +1,9 @@
-//! A container and those that hold it by its id, replaced as one: all of them, or none.
+//! A container and those that reference it by its id, replaced together: all of them, or none.
 //!
-//! Every successor is made before anything is stopped. Then one after another takes its place, each one after what it holds; nothing of the
-//! old ones is removed before the last has settled, so that a failure, or a recovery, can still put all of them back.
+//! Every new container is created before an old one is stopped. Then they are replaced one after another, each after what it references. No
+//! old container is removed before the last new one has settled, so that a failure, or a recovery, can still roll all of them back.
+//!
+//! Rules: docs/recreate.md, section 8.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -11,28 +13,32 @@ use futures_util::future;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::put_back::{discard, put_back};
-use super::steps::{OnPhase, Run, Stage};
+use super::rollback::roll_back;
+use super::run::Run;
 use super::{Prepared, RecreateOptions, Recreation, RecreationResult};
-use crate::call::Call;
-use crate::container::{libpod, requests, spec, state};
-use crate::refit::Refit;
+use crate::client::Refit;
+use crate::container::create_body::{Change, Difference};
+use crate::container::replacement::PhaseReporter;
+use crate::container::{create_body, libpod, state};
+use crate::engine::api::containers;
+use crate::json;
+use crate::operation::call::Call;
 use crate::{Code, Error, Failure, Outcome, Result};
 
-/// How often the leases of those that wait are looked at.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often the leases of the waiting runs are checked.
+const LEASE_CHECK: Duration = Duration::from_secs(5);
 
-/// A container and its dependents in the hand of one call.
+/// A container and its dependents, as one call recreates them.
 pub(super) struct Group<'a> {
     refit: &'a Refit,
     call: &'a Call,
     options: &'a RecreateOptions,
-    on_phase: OnPhase<'a>,
+    on_phase: PhaseReporter<'a>,
     /// The container first, then its dependents in their order.
     pub(super) runs: Vec<Run<'a>>,
-    /// Dependents whose successor is not made yet, since it has to name that of the one that they hold.
+    /// Dependents whose new container is not created yet, because it has to name the new container of the one that they reference.
     pub(super) waiting: VecDeque<Prepared>,
-    /// The run in hand, which a failure is of.
+    /// The run in progress: a failure is this run's.
     pub(super) at: usize,
 }
 
@@ -43,14 +49,17 @@ impl<'a> Group<'a> {
         mut prepared: Prepared,
         options: &'a RecreateOptions,
         dependents_options: &'a RecreateOptions,
-        on_phase: OnPhase<'a>,
+        on_phase: PhaseReporter<'a>,
     ) -> Self {
         let waiting = std::mem::take(&mut prepared.dependents).into();
-        let runs = vec![Run::new(refit, call, prepared, options, on_phase, false)];
+        let bystanders = create_body::bystander_warnings(&prepared.inventory.containers, state::id(&prepared.container));
+        let mut first = Run::new(refit, call, prepared, options, on_phase, false);
+        first.report.warnings.extend(bystanders);
+        let runs = vec![first];
         Self { refit, call, options: dependents_options, on_phase, runs, waiting, at: 0 }
     }
 
-    /// Replaces, and puts back what has failed.
+    /// Replaces all, or rolls all back.
     pub(super) async fn perform(&mut self) -> Result<()> {
         let replaced = match self.replace().await {
             Ok(()) => self.finish().await,
@@ -61,74 +70,74 @@ impl<'a> Group<'a> {
             return Ok(());
         };
         let error = self.named(error);
-        if self.runs[0].stage == Stage::Beside { discard(self, error).await } else { put_back(self, error).await }
+        Err(roll_back(&mut self.runs, self.at, error).await)
     }
 
     async fn replace(&mut self) -> Result<()> {
-        self.runs[0].make().await?;
-        // It waits until its run has begun, so that the report has it whatever fails before.
+        self.runs[0].create_new().await?;
+        // It stays in the queue until its run has begun, so that the report has it if something fails before.
         while let Some(mut prepared) = self.waiting.front().cloned() {
             for run in &self.runs {
-                let Some(new) = &run.swap.new else { continue };
-                if let Some(new) = requests::inspect(run.engine, new).await? {
-                    prepared.follow(&run.report.old_id, &new);
+                let Some(new) = &run.pair.new else { continue };
+                if let Some(new) = containers::inspect(run.engine, new).await? {
+                    prepared.follow(&run.prepared.container, &new);
                 }
             }
             self.waiting.pop_front();
             self.at = self.runs.len();
             self.runs.push(Run::new(self.refit, self.call, prepared, self.options, self.on_phase, true));
-            keeping(&mut self.runs, self.at, |run| Box::pin(run.make())).await?;
+            run_while_renewing_leases(&mut self.runs, self.at, |run| Box::pin(run.create_new())).await?;
         }
         self.at = 0;
-        keeping(&mut self.runs, 0, |run| Box::pin(run.hooks_before())).await?;
+        run_while_renewing_leases(&mut self.runs, 0, |run| Box::pin(run.hooks_before())).await?;
         for at in 1..self.runs.len() {
             self.at = at;
             self.runs[at].old_unchanged().await?;
         }
         for at in 0..self.runs.len() {
             self.at = at;
-            keeping(&mut self.runs, at, |run| Box::pin(run.exchange())).await?;
+            run_while_renewing_leases(&mut self.runs, at, |run| Box::pin(run.replace_old())).await?;
         }
         Ok(())
     }
 
-    /// The one that the others hold goes last: as long as it is there, a recovery knows of the group.
+    /// The old container that the others reference is removed last: as long as it is there, a recovery finds the group by it.
     async fn finish(&mut self) -> Result<()> {
         for at in 0..self.runs.len() {
             self.at = at;
-            self.runs[at].may_finish().await?;
+            self.runs[at].check_not_started().await?;
         }
-        // All have settled: from here on nothing is to be made again from what was kept.
-        for file in self.runs.iter().filter_map(|run| run.kept_file.as_ref()) {
+        // All have settled: from here on nothing is to be recreated from the snapshots.
+        for file in self.runs.iter().filter_map(|run| run.snapshot_file.as_ref()) {
             file.remove().await;
         }
         for at in (1..self.runs.len()).rev() {
-            if let Err(error) = keeping(&mut self.runs, at, |run| Box::pin(run.finish())).await {
-                self.runs[at].left(error)?;
+            if let Err(error) = run_while_renewing_leases(&mut self.runs, at, |run| Box::pin(run.remove_old())).await {
+                self.runs[at].report_old_left(error)?;
             }
         }
         self.at = 0;
-        self.runs[0].finish().await
+        self.runs[0].remove_old().await
     }
 
-    /// A dependent's failure, as one of the whole.
+    /// A dependent's failure, as that of the whole call.
     fn named(&mut self, error: Error) -> Error {
         if self.at == 0 {
             return error;
         }
         let dependent = &mut self.runs[self.at];
-        let name = dependent.swap.name.clone();
+        let name = dependent.pair.name.clone();
         dependent.report.error = Some(error.clone().with_container(&name).document());
         let (code, message) = (error.code(), format!("its dependent {name}: {}", error.message()));
         error.into_cause_of(code, message)
     }
 
-    /// Whether it failed only since a tag was moved between the look at the image and the create.
-    pub(super) fn may_try_again(&self) -> bool {
-        self.runs[0].report.result == RecreationResult::Failed && self.runs.iter().any(|run| run.may_try_again)
+    /// Whether it failed only because a tag was moved between the inspection of the image and the create.
+    pub(super) fn may_retry(&self) -> bool {
+        self.runs[0].report.result == RecreationResult::Failed && self.runs.iter().any(|run| run.may_retry)
     }
 
-    /// The report, with what the engine says at the end.
+    /// The report, with the state of the containers at the end.
     pub(super) async fn conclude(mut self, result: Result<()>, begun: Instant) -> Outcome<Recreation> {
         let elapsed_ms = begun.elapsed().as_millis() as u64;
         for run in &mut self.runs {
@@ -152,24 +161,45 @@ impl<'a> Group<'a> {
 
 async fn conclude(run: &mut Run<'_>) {
     if run.report.result != RecreationResult::RollbackFailed
-        && let Some(file) = &run.kept_file
+        && let Some(file) = &run.snapshot_file
     {
         file.remove().await;
     }
-    let mut standing = requests::inspect(run.engine, &run.swap.name).await.ok().flatten();
-    if let Some(standing) = &mut standing {
-        // What Podman does not tell now costs a change in the report.
-        let _ = libpod::complete(run.engine, standing).await;
+    let mut container = containers::inspect(run.engine, &run.pair.name).await.ok().flatten();
+    if let Some(container) = &mut container {
+        // Without Podman's answer a change may be missing from the report.
+        let _ = libpod::complete(run.engine, container).await;
     }
-    run.report.state = standing.as_ref().map(|standing| state::status(standing).to_owned());
+    run.report.state = container.as_ref().map(|container| state::status(container).into());
     let prepared = &run.prepared;
-    if let (RecreationResult::Recreated, Some(new), Some(image)) = (run.report.result, &standing, &prepared.new_image) {
-        run.report.changes = spec::changes(&prepared.container, new, &prepared.old_image, image, &prepared.facts);
-        run.report.downtime_ms = run.stopped.as_ref().and_then(|stopped| downtime(stopped, new));
+    if let (RecreationResult::Recreated, Some(new), Some(image)) = (run.report.result, &container, prepared.new_image.as_deref()) {
+        run.report.changes = create_body::changes(&prepared.container, new, &prepared.old_image, image, &prepared.facts);
+        for accepted in run.accepted.drain(..) {
+            let because = "accept_changes allows it".to_owned();
+            match run.report.changes.iter_mut().find(|change| change.field == accepted.field) {
+                Some(change) => change.because = because,
+                None => {
+                    let Difference { field, expected: before, found: after } = accepted;
+                    run.report.changes.push(Change { field, before, after, because });
+                }
+            }
+        }
+        // Whoever restarts the new one once it has settled does not make the downtime longer.
+        run.report.downtime_ms = run.stopped.as_ref().zip(run.started.as_ref()).and_then(|(stopped, started)| downtime(stopped, started));
     }
+    log_result(&run.report);
 }
 
-/// By the engine's clock.
+fn log_result(report: &Recreation) {
+    let (container, result) = (report.container.as_str(), json::word(&report.result));
+    for warning in &report.warnings {
+        tracing::warn!(container, code = warning.code, "container {container}: {}", warning.message);
+    }
+    let (old_id, new_id) = (report.old_id.as_str(), report.new_id.as_deref());
+    tracing::info!(container, result, old_id, new_id, downtime_ms = report.downtime_ms, "container {container}: {result}");
+}
+
+/// By the engine's clock: the two times are those of its events `die` and `start`.
 fn downtime(stopped: &Value, new: &Value) -> Option<u64> {
     let (finished, started) = (state::finished_at(stopped)?, state::started_at(new)?);
     u64::try_from(started.duration_since(finished).as_millis()).ok()
@@ -177,8 +207,12 @@ fn downtime(stopped: &Value, new: &Value) -> Option<u64> {
 
 type Work<'r> = std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send + 'r>>;
 
-/// Works on one, and keeps the leases of the others alive meanwhile.
-async fn keeping<'a>(runs: &mut [Run<'a>], at: usize, work: impl for<'r> FnOnce(&'r mut Run<'a>) -> Work<'r>) -> Result<()> {
+/// Works on one run and renews the leases of the others meanwhile.
+async fn run_while_renewing_leases<'a>(
+    runs: &mut [Run<'a>],
+    at: usize,
+    work: impl for<'r> FnOnce(&'r mut Run<'a>) -> Work<'r>,
+) -> Result<()> {
     let (before, rest) = runs.split_at_mut(at);
     let Some((one, after)) = rest.split_first_mut() else { return Ok(()) };
     let mut others: Vec<&mut Run<'a>> = before.iter_mut().chain(after).collect();
@@ -191,12 +225,12 @@ async fn keeping<'a>(runs: &mut [Run<'a>], at: usize, work: impl for<'r> FnOnce(
         done.notify_one();
         result
     };
-    // A renewal that has begun is waited for: what it did must be known.
+    // A renewal that has begun is waited for: its result must be known.
     let renewing = async {
-        while tokio::time::timeout(LOOK, done.notified()).await.is_err() {
+        while tokio::time::timeout(LEASE_CHECK, done.notified()).await.is_err() {
             for other in &mut others {
-                // A lease that is lost is found to be so before the next change under it.
-                let _ = other.swap.lease.ensure().await;
+                // A lost lease is found before the next change under it.
+                let _ = other.pair.lease.ensure().await;
             }
         }
     };

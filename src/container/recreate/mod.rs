@@ -1,96 +1,84 @@
-//! Replacing a container by a new one, made from the image that its reference names now.
+//! Replaces a container by a new one, created from the image that its reference names now.
+//!
+//! Rules: docs/recreate.md, section 4.
 
-mod body_kept;
 mod create;
+mod finish;
 mod group;
-mod hook;
-mod last_words;
+mod late_create;
 mod options;
 mod prepare;
-mod put_back;
+mod probe;
+mod replace;
 mod report;
-mod settle;
-mod steps;
-mod stop;
-mod undo;
+mod rollback;
+mod run;
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-pub(crate) use body_kept::{KeptBody, KeptFile, engine_id, kept};
+use super::inventory::{Depth, Inventory};
+use super::replacement::PhaseReporter;
 pub use options::{Hooks, RecreateOptions};
-pub(crate) use prepare::{Look, Prepared, find, look, preflight};
+pub(crate) use prepare::{EngineSnapshot, Prepared, find, preflight, read_engine};
 pub use report::{Recreation, RecreationResult};
-pub(crate) use settle::{Watch, settle};
-pub(crate) use steps::OnPhase;
-pub(crate) use stop::{FOR_EVER, exited_by, grace};
-pub(crate) use undo::{Remake, Swap};
 
-use super::in_hand::InHand;
-use super::lease::LONGEST_GRACE_BEYOND;
-use super::recover::recover_first;
+use super::replacement::{RunGuard, grace};
 use super::state;
-use crate::call::Call;
-use crate::{Code, Error, Failure, Operation, Outcome, Progress, Refit, Result};
+use crate::operation::call::Call;
+use crate::{Code, Error, Failure, Outcome, Refit, Result};
 use group::Group;
 
-/// How often the tag may move between the look at the image and the create.
+/// By how much the grace of the stop of an `--rm` container may exceed its own: where the engine's events do not tell whether a stop is in
+/// progress, a recovery has to wait for so long.
+const LONGEST_GRACE_BEYOND: Duration = Duration::from_secs(265);
+
+/// How often the tag may move between the inspection of the image and the create.
 const ATTEMPTS: u32 = 3;
 
-impl Refit {
-    /// Replaces a container, named or by id, by a new one from the image that its reference names now, which must be local.
-    ///
-    /// Configuration, networks and volumes are kept; a container that ran runs again, one that did not is not started. A failure after the
-    /// stop is `ROLLED_BACK`: the same container runs again as before. A run that was killed is CONFLICT for the next one, and repaired by
-    /// [`Refit::recover`]. Cancelled before the stop it changes nothing; from the stop on it is undone; once the new container is settled
-    /// it is finished.
-    pub fn recreate_container(&self, container: impl Into<String>, options: RecreateOptions) -> Operation<Recreation> {
-        let container = container.into();
-        self.operation(move |refit, call| async move {
-            let report = |phase: &'static str, permille: u32| call.report(Progress::whole("recreate", container.as_str(), phase, permille));
-            let recreation = recreate(&refit, &call, &container, &options, None, &report).await?;
-            report("done", 1000);
-            Ok(recreation)
-        })
-    }
+/// What the caller has read before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// The old image, before a pull: some stores forget an image that has lost its tag.
+    pub(crate) old_image: Option<&'a Arc<Value>>,
+    /// The other containers.
+    pub(crate) inventory: &'a Inventory,
 }
 
-/// The recreation of one container, as a part of a call that reports in its own way and may have read the old image before a pull.
+/// Recreates one container.
 pub(crate) async fn recreate(
     refit: &Refit,
     call: &Call,
     container: &str,
     options: &RecreateOptions,
-    old_image: Option<&Value>,
-    on_phase: OnPhase<'_>,
+    known: Known<'_>,
+    on_phase: PhaseReporter<'_>,
 ) -> Outcome<Recreation> {
     let begun = Instant::now();
     let engine = &refit.shared.engine;
-    on_phase("checking", 0);
-    options.check()?;
-    if options.recover_first {
-        recover_first(refit, call, container, on_phase).await?;
-    }
     let found = call.run(find(engine, container)).await?;
     let name = state::name(&found).to_owned();
     let refuse = |error: Error, found: &Value| Failure::with_report(error.clone(), refused(found, &error, begun));
     let take = |name: &str| {
-        InHand::take(&engine.endpoint().to_string(), name, "recreate").ok_or_else(|| {
+        RunGuard::take(&engine.endpoint().to_string(), name, "recreate").ok_or_else(|| {
             Code::Busy.error(format!("container {name} is being recreated or recovered by this process")).with_container(name)
         })
     };
-    let in_hand = take(&name).map_err(|error| refuse(error, &found))?;
+    let run_guard = take(&name).map_err(|error| refuse(error, &found))?;
     let on_phase = |phase: &'static str, permille: u32| {
-        in_hand.phase(phase, permille);
+        run_guard.phase(phase, permille);
         on_phase(phase, permille);
     };
     let dependents_options = RecreateOptions { hooks: Hooks::default(), ..options.clone() };
     let mut attempt = 1;
     loop {
-        // What was found may have been replaced until it was in hand.
+        // Another run may have replaced the container before this one had its guard.
         let found = call.run(find(engine, state::id(&found))).await?;
-        let prepared = call.run(async { preflight(engine, &look(engine).await?, &found, options, old_image).await });
+        let prepared = call.run(async {
+            preflight(engine, &read_engine(engine, known.inventory, Depth::Whole).await?, &found, options, known.old_image).await
+        });
         let prepared = prepared.await.map_err(|error| refuse(error, &found))?;
         if let Some(missing) = prepared.without_image() {
             return Err(refuse(image_missing(missing), &found));
@@ -100,7 +88,7 @@ pub(crate) async fn recreate(
         let _dependents = dependents.map_err(|error| refuse(error, &found))?;
         let mut group = Group::new(refit, call, prepared, options, &dependents_options, &on_phase);
         let result = group.perform().await;
-        if result.is_err() && group.may_try_again() && attempt < ATTEMPTS {
+        if result.is_err() && group.may_retry() && attempt < ATTEMPTS {
             attempt += 1;
             continue;
         }
@@ -109,14 +97,14 @@ pub(crate) async fn recreate(
 }
 
 impl Prepared {
-    /// A recovery that takes a stop for ended, which then ends an `--rm` container, would lose it.
+    /// A recovery that assumes that a stop has ended, while it is in progress and ends an `--rm` container, would lose that container.
     fn stop_can_be_recovered(&self, options: &RecreateOptions) -> Result<()> {
         let beyond = grace(&self.container, options.stop_timeout).saturating_sub(grace(&self.container, None));
         if !state::is_auto_remove(&self.container) || beyond <= LONGEST_GRACE_BEYOND {
             return Ok(());
         }
         let message = format!(
-            "container {} has the --rm option, and stop_timeout_s is more than {} s above its own: a recovery could not tell when such a stop \
+            "container {} has the --rm option, and stop_timeout_s is more than {} s above its own: a recovery could not know when such a stop \
              has ended",
             self.name(),
             LONGEST_GRACE_BEYOND.as_secs()
@@ -128,7 +116,9 @@ impl Prepared {
 fn image_missing(prepared: &Prepared) -> Error {
     let (name, reference) = (prepared.name(), prepared.reference());
     Code::ImageMissing
-        .error(format!("cannot recreate container {name}: its image {reference} is not local; pull it by hand, a recreation never does"))
+        .error(format!(
+            "cannot recreate container {name}: its image {reference} is not local; pull it first, because a recreation never pulls"
+        ))
         .with_container(name)
         .with_image(reference)
         .with_missing(vec![reference.to_owned()])
@@ -137,7 +127,7 @@ fn image_missing(prepared: &Prepared) -> Error {
 fn refused(container: &Value, error: &Error, begun: Instant) -> Recreation {
     let mut report = Recreation::of(container);
     report.error = Some(error.document());
-    report.state = Some(state::status(container).to_owned());
+    report.state = Some(state::status(container).into());
     report.elapsed_ms = begun.elapsed().as_millis() as u64;
     report
 }
@@ -166,13 +156,19 @@ impl Recreation {
         }
     }
 
-    /// Its turn never came.
+    /// Nothing was begun, because the container was not found or the engine did not answer about it: what a plan had read is reported.
+    pub(crate) fn refused_before(id: &str, name: &str, reference: &str, old_image: &Value, error: &Error) -> Self {
+        let planned = json!({"Id": id, "Name": name, "Config": {"Image": reference}, "Image": old_image["Id"]});
+        Self { error: Some(error.document()), ..Self::of(&planned) }
+    }
+
+    /// The run of the group ended before this container.
     fn not_attempted(prepared: &Prepared) -> Self {
         Self { result: RecreationResult::NotAttempted, ..Self::of(&prepared.container) }
     }
 
     fn begun(prepared: &Prepared) -> Self {
         let id = |image: &Value| image.get("Id").and_then(Value::as_str).map(str::to_owned);
-        Self { new_image_id: prepared.new_image.as_ref().and_then(id), result: RecreationResult::Failed, ..Self::of(&prepared.container) }
+        Self { new_image_id: prepared.new_image.as_deref().and_then(id), result: RecreationResult::Failed, ..Self::of(&prepared.container) }
     }
 }

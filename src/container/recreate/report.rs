@@ -1,32 +1,33 @@
-//! What a recreation tells, whatever became of it.
+//! The report of a recreation, successful or not.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ErrorDocument;
-use crate::container::spec::{Change, Warning};
+use crate::container::ContainerState;
+use crate::container::create_body::{Change, Warning};
 
-/// What became of a container that was to be recreated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+/// The result of a recreation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RecreationResult {
     /// The new container has the name.
     Recreated,
-    /// The old one was stopped, and is back as before.
+    /// The old container was stopped and is restored.
     RolledBack,
-    /// It could not be put back.
+    /// The rollback failed.
     RollbackFailed,
     /// Nothing was begun.
     Refused,
     /// It failed, and the old one was never stopped.
     Failed,
-    /// One before it failed; or its successor was not made before something failed.
+    /// A container before it failed.
     NotAttempted,
 }
 
 /// The recreation of one container.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "recreation")]
 #[non_exhaustive]
 pub struct Recreation {
@@ -36,27 +37,28 @@ pub struct Recreation {
     pub result: RecreationResult,
     /// The id before.
     pub old_id: String,
-    /// The id after; of a container that was made and removed again where it failed.
+    /// The id after; where the recreation failed, that of a new container that was removed again.
     pub new_id: Option<String>,
-    /// The reference that it is made from.
+    /// The reference that it is created from.
     pub image: String,
     /// The image before.
     pub old_image_id: Option<String>,
     /// The image that the reference names now.
     pub new_image_id: Option<String>,
-    /// The state of whoever has the name at the end, in the engine's word; `None` where the engine could not be asked.
-    pub state: Option<String>,
-    /// From the end of the old one to the start of the new one, by the engine's clock; `None` for one that did not run.
+    /// The state of the container that has the name at the end, in the engine's word; `None` where the engine did not answer.
+    pub state: Option<ContainerState>,
+    /// Milliseconds from `State.FinishedAt` of the old container to `State.StartedAt` of the new one: the engine's clock at its events `die`
+    /// and `start`. `None` for one that did not run, and for one with `--rm`, which is gone before it can be inspected.
     pub downtime_ms: Option<u64>,
     /// What differs between the inspects before and after, and why.
     pub changes: Vec<Change>,
     /// What the caller should know.
     pub warnings: Vec<Warning>,
-    /// Those that held the container by its id, when they were recreated with it: all of them or none.
+    /// The containers that referenced it by its id and were recreated with it: all of them or none.
     pub dependents: Vec<Recreation>,
-    /// Files that were added or changed outside of volumes, which are not kept.
+    /// Files that were added or changed outside of volumes, which are not kept; `None` where they were not counted, or not within 2 s.
     pub writable_layer_changes: Option<u64>,
-    /// The old container could not be removed and stands beside the new one: `container_recover`.
+    /// The old container could not be removed and is still there: `container_recover` removes it.
     pub old_left: bool,
     /// The last lines of the new container, when it failed.
     pub logs_tail: Option<String>,

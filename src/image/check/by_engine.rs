@@ -1,24 +1,27 @@
 //! The questions of a verdict, asked through the engine's `/distribution`, which reaches what only the engine reaches.
 //!
 //! It costs the registry three to five requests, of which one is counted as a pull, and knows the index alone.
+//!
+//! Rules: docs/check.md, section 6.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
 use serde_json::Value;
 
-use crate::engine::Engine;
-use crate::image::platform::Platform;
-use crate::image::verdict::{Failed, Manifest, Remote};
+use crate::engine::api::distribution;
+use crate::engine::{Engine, phrases};
+use crate::image::check::verdict::{CheckFailure, Manifest, Remote};
+use crate::json::{list, optional_text};
+use crate::platform::Platform;
 use crate::reference::{Reference, is_digest};
-use crate::registry::{LeftAlone, Obstacle, Session, Trace, Trouble};
+use crate::registry::{RegistryError, RetryAfter, Session, Trace, UnreachableReason};
 use crate::{Code, Error};
 
 /// The endpoint has no timeout of its own.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a registry is left alone that does not say for how long: the engine loses what it said.
-const PAUSE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// The pause after a 429: the engine does not pass on `Retry-After`.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// One image's questions.
 pub(super) struct ByEngine<'a> {
@@ -37,80 +40,89 @@ impl<'a> ByEngine<'a> {
 }
 
 impl Remote for ByEngine<'_> {
-    async fn digest(&self, name: &str) -> Result<Option<String>, Failed> {
+    async fn digest(&self, name: &str) -> Result<Option<String>, CheckFailure> {
         if self.podman {
             // Its 404 would read like a missing image.
             return Err(Code::Unsupported.error("Podman cannot ask a registry for a digest: check_via must be registry or auto").into());
         }
         let separator = if is_digest(name) { '@' } else { ':' };
         let image = format!("{}{separator}{name}", self.reference.name());
-        let mut headers = HeaderMap::new();
-        if let Some(auth) = self.session.registry_auth(self.reference, self.trace).await
-            && let Ok(mut value) = http::HeaderValue::from_str(&auth)
-        {
-            value.set_sensitive(true);
-            headers.insert("x-registry-auth", value);
-        }
-        let what = format!("asking the engine about {image}");
-        let answer = match self.engine.get_with(&what, &format!("/distribution/{image}/json"), &headers, PATIENCE).await {
-            Ok(answer) => answer,
+        let auth = self.session.registry_auth(self.reference, self.trace).await;
+        let answer = match distribution::inspect(self.engine, &image, auth.as_deref(), TIMEOUT).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => {
+                let message = format!("from the engine: the registry has not answered it within {} s", TIMEOUT.as_secs());
+                return Err(RegistryError::unreachable(UnreachableReason::Timeout, message).into());
+            }
             Err(error) => return refused(self.reference, error),
         };
-        let digest = answer.pointer("/Descriptor/digest").and_then(Value::as_str).filter(|digest| is_digest(digest));
-        let platforms = answer.get("Platforms").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        *self.platforms.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = platforms.iter().filter_map(Platform::of).collect();
+        let digest = optional_text(&answer, "/Descriptor/digest").filter(|digest| is_digest(digest));
+        *self.platforms.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            list(&answer, "/Platforms").iter().filter_map(Platform::of).collect();
         match digest {
-            Some(digest) => Ok(Some(digest.to_owned())),
-            None => Err(Trouble::BadAnswer("the engine's answer holds no digest".into()).into()),
+            Some(digest) => Ok(Some(digest)),
+            None => Err(RegistryError::InvalidResponse("the engine's answer holds no digest".into()).into()),
         }
     }
 
-    async fn manifest(&self, _digest: &str) -> Result<Manifest, Failed> {
+    async fn manifest(&self, _digest: &str) -> Result<Manifest, CheckFailure> {
         let mut platforms = self.platforms.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Those of attestations.
         platforms.retain(|platform| platform.architecture != "unknown");
         Ok(Manifest::Platforms(platforms.clone()))
     }
 
-    async fn config(&self, _digest: &str) -> Result<Value, Failed> {
-        Err(Trouble::BadAnswer("the engine shows no configuration".into()).into())
+    async fn config(&self, _digest: &str) -> Result<Value, CheckFailure> {
+        Err(RegistryError::InvalidResponse("the engine shows no configuration".into()).into())
     }
 }
 
 /// What the engine's refusal says about the registry.
-fn refused(reference: &Reference, error: Error) -> Result<Option<String>, Failed> {
-    let Some(status) = error.context().http_status else { return Err(Failed::Engine(error)) };
-    let words = reference.left_out_of(error.message()).to_lowercase();
-    let has = |list: &[&str]| list.iter().any(|part| words.contains(part));
-    Err(Failed::Registry(match status {
-        404 => return Ok(None),
-        401 => Trouble::Unauthorized,
-        403 => Trouble::Denied,
-        _ if has(&["toomanyrequests", "too many requests"]) => {
-            Trouble::RateLimited(LeftAlone { until: Instant::now() + PAUSE, retry_at: None })
+fn refused(reference: &Reference, error: Error) -> Result<Option<String>, CheckFailure> {
+    let Some(status) = error.context().http_status else { return Err(CheckFailure::Engine(error)) };
+    let words = reference.removed_from(error.message()).to_lowercase();
+    let has = |phrases: &[&str]| phrases::has(&words, phrases);
+    Err(CheckFailure::Registry(match status {
+        // A proxy in front of the engine's socket answers so too, to a path that it does not let through.
+        404 if has(phrases::NOT_IN_REGISTRY) => return Ok(None),
+        401 if has(phrases::LOGIN_WANTED) => RegistryError::Unauthorized,
+        403 if has(phrases::LOGIN_WANTED) => RegistryError::Denied,
+        401 | 403 | 404 | 405 => {
+            let words = error.message();
+            let message = format!(
+                "from the engine, which is not a registry's word: {words}; does a proxy in front of the engine let /distribution through?"
+            );
+            RegistryError::Status { status, message }
         }
-        500.. => match obstacle(&has) {
-            Some(why) => Trouble::unreachable(why, format!("from the engine: {}", error.message())),
-            None => Trouble::Refused { status, words: error.message().to_owned() },
+        429 => limited(),
+        _ if has(phrases::RATE_LIMITED) => limited(),
+        500.. => match unreachable_reason(&words) {
+            Some(why) => RegistryError::unreachable(why, format!("from the engine: {}", error.message())),
+            None => RegistryError::Status { status, message: error.message().to_owned() },
         },
-        _ => Trouble::Refused { status, words: error.message().to_owned() },
+        _ => RegistryError::Status { status, message: error.message().to_owned() },
     }))
 }
 
-fn obstacle(has: &dyn Fn(&[&str]) -> bool) -> Option<Obstacle> {
-    let kinds: [(Obstacle, &[&str]); 6] = [
-        (Obstacle::Proxy, &["proxyconnect", "proxy error"]),
-        (Obstacle::Dns, &["no such host", "server misbehaving", "lookup "]),
-        (Obstacle::Refused, &["connection refused", "no route to host", "network is unreachable"]),
-        (Obstacle::Tls, &["x509", "tls:", "certificate", "server gave http response to https client"]),
-        (Obstacle::Timeout, &["timeout", "timed out", "deadline exceeded", "request canceled"]),
-        (Obstacle::Reset, &["connection reset", "eof", "broken pipe"]),
+fn limited() -> RegistryError {
+    RegistryError::RateLimited(RetryAfter { until: Instant::now() + DEFAULT_RETRY_AFTER, retry_at: None })
+}
+
+/// The first that its words, in lower case, speak of: a proxy that refuses is no registry that does.
+fn unreachable_reason(words: &str) -> Option<UnreachableReason> {
+    let kinds = [
+        (UnreachableReason::Proxy, phrases::PROXY_FAILED),
+        (UnreachableReason::Dns, phrases::NAME_NOT_RESOLVED),
+        (UnreachableReason::Refused, phrases::CONNECTION_REFUSED),
+        (UnreachableReason::Tls, phrases::TLS_FAILED),
+        (UnreachableReason::Timeout, phrases::TIMED_OUT),
+        (UnreachableReason::Reset, phrases::CONNECTION_RESET),
     ];
-    kinds.into_iter().find(|(_, words)| has(words)).map(|(kind, _)| kind)
+    kinds.into_iter().find(|(_, phrases)| phrases::has(words, phrases)).map(|(kind, _)| kind)
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 
@@ -133,14 +145,37 @@ mod tests {
         ];
         for (status, words, expected) in table {
             let error = Code::Engine.error(format!("asking: {words}")).with_http_status(status);
-            let Err(Failed::Registry(trouble)) = refused(&reference, error) else { continue };
-            assert_eq!(trouble.obstacle().map(Obstacle::name), expected, "{words}");
+            let Err(CheckFailure::Registry(error)) = refused(&reference, error) else { continue };
+            assert_eq!(error.unreachable_reason().map(UnreachableReason::name), expected, "{words}");
         }
         let status = |status: u16, words: &str| refused(&reference, Code::Engine.error(words).with_http_status(status));
-        assert_eq!(status(404, "manifest unknown"), Ok(None));
-        assert_eq!(status(401, ""), Err(Failed::Registry(Trouble::Unauthorized)));
-        assert_eq!(status(403, ""), Err(Failed::Registry(Trouble::Denied)));
-        assert!(matches!(status(500, "toomanyrequests: You have reached"), Err(Failed::Registry(Trouble::RateLimited(_)))));
-        assert!(matches!(refused(&reference, Code::Unreachable.error("gone")), Err(Failed::Engine(_))));
+        let unauthorized = Err(CheckFailure::Registry(RegistryError::Unauthorized));
+        let denied = Err(CheckFailure::Registry(RegistryError::Denied));
+        for (number, words, expected) in [
+            (404, "manifest unknown: manifest unknown", Ok(None)),
+            (404, "errors:\nname unknown: repository name not known to registry\n", Ok(None)),
+            (401, "unauthorized: authentication required", unauthorized.clone()),
+            (401, "Get \"https://r/v2/\": no basic auth credentials", unauthorized),
+            (403, "denied: requested access to the resource is denied", denied.clone()),
+            (403, "pull access denied, repository does not exist or may require 'docker login'", denied),
+        ] {
+            assert_eq!(status(number, words), expected, "{words}");
+        }
+        // A socket proxy's own words say nothing about the image.
+        for (number, words) in [
+            (404, "page not found"),
+            (404, "404 page not found"),
+            (404, "<html><body><h1>Not Found</h1></body></html>"),
+            (404, "no such image"),
+            (403, "<html><body><h1>403 Forbidden</h1>Request forbidden by administrative rules.</body></html>"),
+            (403, "Forbidden"),
+            (401, "log in at the socket proxy"),
+            (405, ""),
+        ] {
+            let Err(CheckFailure::Registry(RegistryError::Status { status, .. })) = status(number, words) else { panic!("{words}") };
+            assert_eq!(status, number);
+        }
+        assert!(matches!(status(500, "toomanyrequests: You have reached"), Err(CheckFailure::Registry(RegistryError::RateLimited(_)))));
+        assert!(matches!(refused(&reference, Code::Unreachable.error("gone")), Err(CheckFailure::Engine(_))));
     }
 }

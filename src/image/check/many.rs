@@ -1,4 +1,4 @@
-//! Many images side by side: by registry, so that a slow one delays nobody else.
+//! Concurrent checks of many images, with a queue for each registry, so that a slow registry delays no other.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -7,24 +7,25 @@ use std::time::Instant;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::judge::Checks;
-use super::local::Locals;
+use super::checker::Checker;
+use super::local::LocalImages;
 use super::{Check, CheckList, CheckOptions, report};
-use crate::call::Call;
-use crate::image::platform::Platform;
+use crate::operation::call::Call;
+use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::registry::EngineRegistries;
 use crate::{Error, Failure, Outcome, Progress, Refit, Result};
 
-/// As many of one registry's images are begun; its own limit lets fewer go on at first.
-const BEGUN: usize = 16;
+/// Maximum checks per registry that have begun: those whose turn it is, of which the registry's own limit allows 64 at the most, and those whose
+/// tokens are asked for ahead.
+const MAX_STARTED_PER_REGISTRY: usize = 96;
 
 /// Checks one image; an error comes with its check.
 pub(super) async fn one(refit: &Refit, call: &Call, image: &str, options: &CheckOptions) -> Outcome<Check> {
     let platform = platform(options)?;
     call.report(Progress::whole("check", image, "checking", 0));
     let work = async {
-        // A name that cannot be meant is refused before anything is asked.
+        // An invalid reference is refused before any request.
         if let Err(invalid) = Reference::parse(image) {
             return report::invalid(image, invalid);
         }
@@ -35,7 +36,7 @@ pub(super) async fn one(refit: &Refit, call: &Call, image: &str, options: &Check
     };
     let check = tokio::select! {
         biased;
-        interrupt = call.interrupted() => report::ended(image, &interrupt.error()),
+        interrupt = call.interrupted() => report::cancelled(image, &interrupt.error()),
         check = work => check,
     };
     match check.error.clone() {
@@ -49,15 +50,15 @@ pub(super) async fn one(refit: &Refit, call: &Call, image: &str, options: &Check
 
 /// Checks many; `None`: all that have a tag.
 pub(super) async fn many(refit: &Refit, call: &Call, images: Option<Vec<String>>, options: &CheckOptions) -> Outcome<CheckList> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let platform = platform(options)?;
     let wanted = images.as_ref().map(Vec::len);
     let prepared = tokio::select! {
         biased;
         interrupt = call.interrupted() => {
             let error = interrupt.error();
-            let list = ended(&images.unwrap_or_default(), &error);
-            return Err(Failure::with_report(error, CheckList { elapsed_ms: begun.elapsed().as_millis() as u64, ..list }));
+            let list = cancelled(&images.unwrap_or_default(), &error);
+            return Err(Failure::with_report(error, CheckList { elapsed_ms: started.elapsed().as_millis() as u64, ..list }));
         }
         prepared = prepare(refit, wanted, options, platform) => prepared,
     };
@@ -66,10 +67,10 @@ pub(super) async fn many(refit: &Refit, call: &Call, images: Option<Vec<String>>
             let images = images.unwrap_or_else(|| checks.locals.tags());
             (checks, images)
         }
-        (Err(error), Some(images)) => return Ok(list(images.iter().map(|image| without_engine(image, &error)).collect(), begun)),
+        (Err(error), Some(images)) => return Ok(list(images.iter().map(|image| without_engine(image, &error)).collect(), started)),
         (Err(error), None) => return Err(error.into()),
     };
-    let done = Mutex::new(Done { checks: vec![None; images.len()], ready: 0 });
+    let done = Mutex::new(Finished { checks: vec![None; images.len()], count: 0 });
     let interrupt = tokio::select! {
         biased;
         interrupt = call.interrupted() => Some(interrupt.error()),
@@ -79,11 +80,11 @@ pub(super) async fn many(refit: &Refit, call: &Call, images: Option<Vec<String>>
     match interrupt {
         None => {
             call.report(Progress { step: images.len() as u32, steps: images.len() as u32, ..Progress::whole("check", "", "done", 1000) });
-            Ok(list(done.into_iter().flatten().collect(), begun))
+            Ok(list(done.into_iter().flatten().collect(), started))
         }
         Some(error) => {
-            let whole = done.into_iter().zip(&images).map(|(check, image)| check.unwrap_or_else(|| report::ended(image, &error)));
-            let list = list(whole.collect(), begun);
+            let whole = done.into_iter().zip(&images).map(|(check, image)| check.unwrap_or_else(|| report::cancelled(image, &error)));
+            let list = list(whole.collect(), started);
             Err(Failure::with_report(error, list))
         }
     }
@@ -93,22 +94,23 @@ fn platform(options: &CheckOptions) -> Result<Option<Platform>> {
     options.platform.as_deref().map(Platform::parse).transpose()
 }
 
-async fn prepare<'a>(refit: &'a Refit, wanted: Option<usize>, options: &CheckOptions, platform: Option<Platform>) -> Result<Checks<'a>> {
+async fn prepare<'a>(refit: &'a Refit, wanted: Option<usize>, options: &CheckOptions, platform: Option<Platform>) -> Result<Checker<'a>> {
     let shared = &refit.shared;
-    let locals = Locals::read(&shared.engine, wanted).await?;
+    let locals = LocalImages::read(refit, wanted).await?;
     let facts = shared.engine.facts().await?;
     let registries = EngineRegistries { mirrors: facts.mirrors, insecure: facts.insecure_registries };
     let session = shared.registries.session(Some(registries));
-    Ok(Checks::new(refit, session, locals, options.via.unwrap_or(shared.options.check_via), platform))
+    Ok(Checker::new(refit, session, locals, options.via.unwrap_or(shared.options.check_via), platform))
 }
 
-/// The checks so far, in the order asked, and how many there are.
-struct Done {
+/// The finished checks in the order of the images, and their number.
+struct Finished {
     checks: Vec<Option<Check>>,
-    ready: usize,
+    count: usize,
 }
 
-async fn run(checks: &Checks<'_>, call: &Call, images: &[String], done: &Mutex<Done>) {
+async fn run(checks: &Checker<'_>, call: &Call, images: &[String], done: &Mutex<Finished>) {
+    checks.announce(images);
     let mut queues: BTreeMap<String, VecDeque<usize>> = BTreeMap::new();
     for (number, image) in images.iter().enumerate() {
         let registry = Reference::parse(image).map(|reference| reference.registry().to_owned()).unwrap_or_default();
@@ -118,12 +120,12 @@ async fn run(checks: &Checks<'_>, call: &Call, images: &[String], done: &Mutex<D
     let workers = FuturesUnordered::new();
     for queue in &queues {
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        let count = queue.lock().unwrap_or_else(PoisonError::into_inner).len().min(BEGUN);
+        let count = queue.lock().unwrap_or_else(PoisonError::into_inner).len().min(MAX_STARTED_PER_REGISTRY);
         for _ in 0..count {
             workers.push(async move {
                 while let Some(number) = next() {
                     let check = checks.check(&images[number]).await;
-                    put(done, call, number, check);
+                    record(done, call, number, check);
                 }
             });
         }
@@ -131,32 +133,32 @@ async fn run(checks: &Checks<'_>, call: &Call, images: &[String], done: &Mutex<D
     workers.collect::<()>().await;
 }
 
-fn put(done: &Mutex<Done>, call: &Call, number: usize, check: Check) {
+fn record(done: &Mutex<Finished>, call: &Call, number: usize, check: Check) {
     let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
     let image = check.image.clone();
     done.checks[number] = Some(check);
-    done.ready += 1;
-    let (ready, steps) = (done.ready, done.checks.len());
+    done.count += 1;
+    let (count, steps) = (done.count, done.checks.len());
     drop(done);
-    let permille = (ready * 999 / steps.max(1)) as u32;
-    let (current, total) = (ready as u64, Some(steps as u64));
+    let permille = (count * 999 / steps.max(1)) as u32;
+    let (current, total) = (count as u64, Some(steps as u64));
     call.report(Progress {
         current,
         total,
-        step: ready as u32,
+        step: count as u32,
         steps: steps as u32,
         ..Progress::whole("check", image, "checking", permille)
     });
 }
 
-/// The checks of a call that ended before any was begun.
-pub(super) fn ended(images: &[String], error: &Error) -> CheckList {
-    list(images.iter().map(|image| report::ended(image, error)).collect(), Instant::now())
+/// The checks of a call that ended before the first one.
+pub(super) fn cancelled(images: &[String], error: &Error) -> CheckList {
+    list(images.iter().map(|image| report::cancelled(image, error)).collect(), Instant::now())
 }
 
-fn list(images: Vec<Check>, begun: Instant) -> CheckList {
+fn list(images: Vec<Check>, started: Instant) -> CheckList {
     let requests = images.iter().map(|check| u64::from(check.requests)).sum();
-    CheckList { images, requests, elapsed_ms: begun.elapsed().as_millis() as u64 }
+    CheckList { images, requests, elapsed_ms: started.elapsed().as_millis() as u64 }
 }
 
 fn without_engine(image: &str, error: &Error) -> Check {

@@ -2,23 +2,24 @@
 
 mod by_engine;
 mod by_registry;
-mod judge;
+mod checker;
 mod local;
 mod many;
 mod report;
+pub(super) mod verdict;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::verdict::{Certainty, RemoteImage, State};
-use crate::call::Call;
+use crate::error::shown;
+use crate::operation::call::Call;
 use crate::registry::{CredentialUse, Note};
 use crate::{CheckVia, Error, ErrorDocument, Operation, Outcome, Refit};
+use verdict::{Certainty, CheckState, RemoteImage};
 
 /// How images are checked.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
 pub struct CheckOptions {
     /// Whom to ask. Default: as the handle was opened.
     pub via: Option<CheckVia>,
@@ -27,15 +28,15 @@ pub struct CheckOptions {
 }
 
 /// What a check found. `has_update` is `None` whenever something was not found out: never "no".
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "img_check_update")]
 #[non_exhaustive]
 pub struct Check {
     /// As asked.
     pub image: String,
     /// The verdict, or what prevented it.
-    pub state: State,
-    /// The kind of obstacle (`dns`, `refused`, `tls`, `timeout`, `reset`, `proxy`), or why an answer is bad.
+    pub state: CheckState,
+    /// The kind of reason (`dns`, `refused`, `tls`, `timeout`, `reset`, `proxy`), or why an answer is bad.
     pub reason: Option<String>,
     /// Whether there is something newer; `null` on everything that is not known.
     pub has_update: Option<bool>,
@@ -54,10 +55,10 @@ pub struct Check {
     pub requests: u32,
     /// How long this image took, its turn given.
     pub elapsed_ms: u64,
-    /// When (RFC 3339).
-    pub checked_at: String,
-    /// When the registry may be asked again (RFC 3339), where it said so.
-    pub retry_at: Option<String>,
+    /// When.
+    pub checked_at: Timestamp,
+    /// When the registry may be asked again, where it said so.
+    pub retry_at: Option<Timestamp>,
     /// How many pulls the registry allows in its window, where it tells.
     pub limit: Option<u64>,
     /// How many of them are left.
@@ -82,21 +83,21 @@ pub struct Check {
 }
 
 /// The local image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct LocalImage {
     /// The engine's id.
     pub id: String,
     /// `repository@digest`.
     pub digests: Vec<String>,
-    /// When it was built (RFC 3339).
-    pub created: Option<String>,
+    /// When it was built.
+    pub created: Option<Timestamp>,
     /// Its label `org.opencontainers.image.version`.
     pub version: Option<String>,
 }
 
 /// Who answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Via {
@@ -107,7 +108,7 @@ pub enum Via {
 }
 
 /// The checks of many images.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "img_check_updates")]
 #[non_exhaustive]
 pub struct CheckList {
@@ -121,7 +122,7 @@ pub struct CheckList {
 
 impl Check {
     /// A check of which nothing is known yet.
-    fn new(image: &str, state: State) -> Self {
+    pub(in crate::image) fn new(image: &str, state: CheckState) -> Self {
         Self {
             image: image.to_owned(),
             state,
@@ -134,7 +135,7 @@ impl Check {
             certainty: None,
             requests: 0,
             elapsed_ms: 0,
-            checked_at: Timestamp::now().to_string(),
+            checked_at: Timestamp::now(),
             retry_at: None,
             limit: None,
             remaining: None,
@@ -154,17 +155,18 @@ impl Refit {
     /// Whether the registry has a newer image; nothing is pulled. An error comes with the check that met it.
     pub fn check_update(&self, image: impl Into<String>, options: CheckOptions) -> Operation<Check> {
         let image = image.into();
-        let unbegun = image.clone();
-        let work = self.operation(move |refit, call| async move {
+        let not_started = image.clone();
+        let span = tracing::error_span!("img_check_update", image = %shown(&image));
+        let work = self.operation(span, move |refit, call| async move {
             let outcome = refit.check_update_in(&call, &image, &options).await;
             let check = match &outcome {
                 Ok(check) => Some(check),
                 Err(failure) => failure.report.as_ref(),
             };
-            refit.keep(check);
+            refit.shared.last_checks.record(check.map_or(&[], std::slice::from_ref)).await;
             outcome
         });
-        work.unbegun(move |error| report::ended(&unbegun, error))
+        work.not_started(move |error| report::cancelled(&not_started, error))
     }
 
     /// A check as a part of another call.
@@ -175,21 +177,20 @@ impl Refit {
     /// The same for many images, by default all that have a tag. An image that cannot be checked has its error in its own check and
     /// spoils no other; a call that is ended early comes with the checks that were ready.
     pub fn check_updates(&self, images: Option<Vec<String>>, options: CheckOptions) -> Operation<CheckList> {
-        let unbegun = images.clone().unwrap_or_default();
-        let work = self.operation(move |refit, call| async move {
-            let outcome = many::many(&refit, &call, images, &options).await;
-            let list = match &outcome {
-                Ok(list) => Some(list),
-                Err(failure) => failure.report.as_ref(),
-            };
-            refit.keep(list.into_iter().flat_map(|list| &list.images));
-            outcome
-        });
-        work.unbegun(move |error| many::ended(&unbegun, error))
+        let not_started = images.clone().unwrap_or_default();
+        let span = tracing::error_span!("img_check_updates");
+        let work = self.operation(span, move |refit, call| async move { refit.check_updates_in(&call, images, &options).await });
+        work.not_started(move |error| many::cancelled(&not_started, error))
     }
 
-    /// Keeps what was found; a check that was ended has found nothing.
-    fn keep<'a>(&self, checks: impl IntoIterator<Item = &'a Check>) {
-        self.shared.last_checks.keep(checks.into_iter().filter(|check| check.state != State::Cancelled));
+    /// The same as a part of another call.
+    pub(crate) async fn check_updates_in(&self, call: &Call, images: Option<Vec<String>>, options: &CheckOptions) -> Outcome<CheckList> {
+        let outcome = many::many(self, call, images, options).await;
+        let list = match &outcome {
+            Ok(list) => Some(list),
+            Err(failure) => failure.report.as_ref(),
+        };
+        self.shared.last_checks.record(list.map_or(&[], |list| &list.images)).await;
+        outcome
     }
 }

@@ -1,59 +1,67 @@
 //! From a verdict, or what prevented it, to the document and its error.
 
-use super::judge::Found;
+use super::local::KnownImage;
 use super::{Check, LocalImage, Via};
-use crate::image::verdict::{Certainty, Failed, State, Verdict};
+use crate::image::check::verdict::{Certainty, CheckFailure, CheckState, Verdict};
 use crate::reference::Reference;
-use crate::registry::{Note, Trace, Trouble};
+use crate::registry::{Note, RegistryError, Trace};
 use crate::{Code, Error};
 
 /// The name of the call in errors inside documents.
 const OP: &str = "img_check_update";
 
-/// The check of a name that is none.
+/// What a check of one image has found out when it ends.
+pub(super) struct Findings {
+    pub(super) known: Option<KnownImage>,
+    pub(super) via: Option<Via>,
+    pub(super) verdict: Result<Verdict, CheckFailure>,
+}
+
+/// The check of a name that is no image reference.
 pub(super) fn invalid(image: &str, error: Error) -> Check {
-    let mut check = Check::new(image, State::InvalidReference);
+    let mut check = Check::new(image, CheckState::InvalidReference);
     check.error = Some(error.with_image(image).in_op(OP));
     check
 }
 
-/// The check of an image whose turn the call did not live to see.
-pub(super) fn ended(image: &str, error: &Error) -> Check {
-    let mut check = Check::new(image, State::Cancelled);
+/// The check of an image that had not started when the call ended.
+pub(super) fn cancelled(image: &str, error: &Error) -> Check {
+    let mut check = Check::new(image, CheckState::Cancelled);
     check.error = Some(error.clone().with_image(image).in_op(OP));
     check
 }
 
 /// The check of an image that the engine failed.
 pub(super) fn engine_failed(image: &str, error: &Error) -> Check {
-    let mut check = Check::new(image, State::EngineError);
+    let mut check = Check::new(image, CheckState::EngineError);
     fail_engine(&mut check, error.clone());
     check
 }
 
-pub(super) fn check(image: &str, reference: &Reference, found: Found, trace: &Trace, outdated: Vec<String>) -> Check {
-    let mut check = Check::new(image, State::EngineError);
-    let remarks = trace.remarks();
-    check.local = found.known.map(|known| LocalImage {
+pub(super) fn check(image: &str, reference: &Reference, findings: Findings, trace: &Trace, outdated: Vec<String>) -> Check {
+    let mut check = Check::new(image, CheckState::EngineError);
+    let observations = trace.observations();
+    check.local = findings.known.map(|known| LocalImage {
         id: known.facts.id.clone(),
         digests: known.facts.repo_digests.clone(),
-        created: known.facts.created.clone(),
+        created: known.facts.created,
         version: known.facts.version.clone(),
     });
-    check.via = found.via;
+    check.via = findings.via;
     check.requests = trace.requests();
-    (check.limit, check.remaining, check.credential, check.notes) = (remarks.limit, remarks.remaining, remarks.credential, remarks.notes);
-    match found.verdict {
-        Ok(verdict) => judged(&mut check, verdict, outdated),
-        Err(Failed::Engine(error)) => fail_engine(&mut check, error),
-        Err(Failed::Registry(trouble)) => troubled(&mut check, reference, trouble),
+    (check.limit, check.remaining, check.credential, check.notes) =
+        (observations.limit, observations.remaining, observations.credential, observations.notes);
+    match findings.verdict {
+        Ok(verdict) => apply_verdict(&mut check, verdict, outdated),
+        Err(CheckFailure::Engine(error)) => fail_engine(&mut check, error),
+        Err(CheckFailure::Registry(error)) => fail_registry(&mut check, reference, error),
     }
     check
 }
 
-fn judged(check: &mut Check, mut verdict: Verdict, outdated: Vec<String>) {
-    if verdict.state == State::UpToDate && !outdated.is_empty() {
-        verdict.state = State::RecreateNeeded;
+fn apply_verdict(check: &mut Check, mut verdict: Verdict, outdated: Vec<String>) {
+    if verdict.state == CheckState::UpToDate && !outdated.is_empty() {
+        verdict.state = CheckState::RecreateNeeded;
     }
     check.has_update = verdict.has_update();
     check.certainty = check.via.map(|via| if via == Via::Engine { Certainty::IndexOnly } else { verdict.certainty });
@@ -64,10 +72,10 @@ fn judged(check: &mut Check, mut verdict: Verdict, outdated: Vec<String>) {
     if verdict.older {
         note(check, "older", "the image that the tag names now was built before the local one");
     }
-    if verdict.state == State::Pinned && verdict.tag_moved == Some(true) && verdict.remote.is_none() {
+    if verdict.state == CheckState::Pinned && verdict.tag_moved == Some(true) && verdict.remote.is_none() {
         note(check, "tag_gone", "the tag beside the digest is not in the registry any more");
     }
-    if verdict.state == State::NotLocal && verdict.remote.is_none() {
+    if verdict.state == CheckState::NotLocal && verdict.remote.is_none() {
         let message = format!("{} is neither local nor in its registry: is the name right?", check.image);
         set_error(check, Code::NotFound.error(message));
     }
@@ -75,7 +83,7 @@ fn judged(check: &mut Check, mut verdict: Verdict, outdated: Vec<String>) {
 }
 
 fn note(check: &mut Check, code: &'static str, message: &str) {
-    check.notes.push(Note { code, message: message.to_owned() });
+    check.notes.push(Note { code: code.into(), message: message.to_owned() });
 }
 
 fn set_error(check: &mut Check, error: Error) {
@@ -83,50 +91,51 @@ fn set_error(check: &mut Check, error: Error) {
 }
 
 fn fail_engine(check: &mut Check, error: Error) {
-    check.state = State::EngineError;
+    check.state = CheckState::EngineError;
     let code = if error.code() == Code::Unreachable { Code::Unreachable } else { Code::Engine };
     let error = if error.code() == code { error } else { error.clone().into_cause_of(code, error.message()) };
     set_error(check, error);
 }
 
-fn troubled(check: &mut Check, reference: &Reference, trouble: Trouble) {
+fn fail_registry(check: &mut Check, reference: &Reference, error: RegistryError) {
     let (image, registry) = (check.image.clone(), reference.registry());
-    let error = match trouble {
-        Trouble::Unauthorized => {
-            check.state = State::Unauthorized;
+    let error = match error {
+        RegistryError::Unauthorized => {
+            check.state = CheckState::Unauthorized;
             check.maybe_missing = Some(true);
             Code::Unauthorized.error(format!(
                 "checking {image}: {registry} wants a credential that allows it (docker login, or registries), or the repository does not exist"
             ))
         }
-        Trouble::Denied => {
-            check.state = State::Denied;
+        RegistryError::Denied => {
+            check.state = CheckState::Denied;
+            check.maybe_missing = Some(true);
             Code::Unauthorized.error(format!("checking {image}: {registry} forbids it; another account may be allowed to"))
         }
-        Trouble::RateLimited(left_alone) => {
-            check.state = State::RateLimited;
-            check.retry_at = left_alone.retry_at.map(|time| time.to_string());
+        RegistryError::RateLimited(retry_after) => {
+            check.state = CheckState::RateLimited;
+            check.retry_at = retry_after.retry_at;
             let when = check.retry_at.as_ref().map_or_else(|| "later".to_owned(), |time| format!("after {time}"));
             Code::RateLimited
                 .error(format!("checking {image}: too many requests for {registry}; ask again {when}"))
-                .with_retry_after(left_alone.wait())
+                .with_retry_after(retry_after.wait())
         }
-        Trouble::Unreachable(unreachable) => {
-            check.state = State::Unreachable;
-            check.reason = Some(unreachable.why.name().to_owned());
+        RegistryError::Unreachable(unreachable) => {
+            check.state = CheckState::Unreachable;
+            check.reason = Some(unreachable.reason.name().to_owned());
             Code::Unreachable.error(format!(
                 "checking {image}: {registry} cannot be reached ({}): {}",
-                unreachable.why.name(),
-                unreachable.words
+                unreachable.reason.name(),
+                unreachable.message
             ))
         }
-        Trouble::Refused { status, words } => {
-            check.state = State::RegistryError;
+        RegistryError::Status { status, message } => {
+            check.state = CheckState::RegistryError;
             check.reason = Some(format!("status {status}"));
-            Code::Registry.error(format!("checking {image}: {registry} answered {status} {words}")).with_http_status(status)
+            Code::Registry.error(format!("checking {image}: {registry} answered {status} {message}")).with_http_status(status)
         }
-        Trouble::BadAnswer(why) => {
-            check.state = State::BadResponse;
+        RegistryError::InvalidResponse(why) => {
+            check.state = CheckState::BadResponse;
             let error = Code::Registry.error(format!("checking {image}: the answer of {registry} cannot be right: {why}"));
             check.reason = Some(why);
             error

@@ -1,51 +1,58 @@
-//! The engine's pull stream, decoded message by message however it is cut.
+//! The engine's pull stream, decoded message by message wherever its chunks end.
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::json::{is_empty, text};
 use crate::{Code, Error, Result};
 
 /// A message is a few hundred bytes; what is longer than this is not the engine's.
 const LONGEST_LINE: usize = 16 * 1024 * 1024;
 
-/// One message of the stream.
+/// One message of the stream. A field that is null or empty is as one that is absent.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
 pub(super) struct Message {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) status: String,
     /// The layer that it is about; on Podman also the image's.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) id: String,
-    #[serde(default, rename = "progressDetail")]
+    #[serde(default, rename = "progressDetail", deserialize_with = "or_absent")]
     pub(super) progress: Option<Detail>,
     error: Option<String>,
     #[serde(rename = "errorDetail")]
     error_detail: Option<Value>,
 }
 
-#[derive(Debug, Default, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Detail {
-    #[serde(default)]
     pub(super) current: Option<i64>,
-    #[serde(default)]
     pub(super) total: Option<i64>,
 }
 
+fn or_default<'de, D: Deserializer<'de>>(source: D) -> std::result::Result<String, D::Error> {
+    Ok(Option::deserialize(source)?.unwrap_or_default())
+}
+
+/// A detail that is not understood is no reason to lose a pull.
+fn or_absent<'de, D: Deserializer<'de>>(source: D) -> std::result::Result<Option<Detail>, D::Error> {
+    let detail = Value::deserialize(source)?;
+    let number = |key: &str| detail.get(key).and_then(|number| number.as_i64().or_else(|| number.as_u64().map(|_| i64::MAX)));
+    Ok((!is_empty(&detail)).then(|| Detail { current: number("current"), total: number("total") }))
+}
+
 impl Message {
-    /// The engine's words when the message is an error: it answers 200 first and fails inside the stream.
+    /// The engine's message when this is an error: it answers 200 first and fails inside the stream.
     pub(super) fn failure(&self) -> Option<String> {
-        let detail = self.error_detail.as_ref().and_then(|detail| detail.get("message")).and_then(Value::as_str);
-        let words = self.error.as_deref().filter(|words| !words.is_empty()).or(detail);
-        match words {
-            Some(words) => Some(words.to_owned()),
-            None if self.error.is_some() || self.error_detail.is_some() => Some("the engine names no reason".into()),
-            None => None,
-        }
+        let detail = self.error_detail.as_ref().filter(|detail| !is_empty(detail));
+        let detail_words = detail.map(|detail| text(detail, "message")).filter(|words| !words.is_empty());
+        let words = self.error.as_deref().filter(|words| !words.is_empty()).or(detail_words);
+        words.map(str::to_owned).or_else(|| detail.map(|_| "the engine names no reason".to_owned()))
     }
 }
 
-/// Cuts the stream into messages: JSON objects, one or more a line.
+/// Splits the stream into messages: JSON objects, one or more in a line.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     rest: Vec<u8>,
@@ -109,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_cut_at_every_byte_and_byte_by_byte() {
+    fn a_stream_is_decoded_the_same_wherever_it_is_split() {
         let whole = decode([STREAM.as_bytes()]).unwrap();
         assert_eq!(
             whole.iter().map(|m| m.status.as_str()).collect::<Vec<_>>(),
@@ -124,19 +131,21 @@ mod tests {
     }
 
     #[test]
-    fn two_messages_in_a_line_and_a_last_line_without_end() {
+    fn two_messages_in_a_line_and_an_unterminated_last_line_are_decoded() {
         let messages = decode([br#"{"status":"a"}{"status":"b"} {"status":"c"}"#.as_slice()]).unwrap();
         assert_eq!(messages.iter().map(|m| m.status.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(decode([b"\r\n\n {} \n".as_slice()]).unwrap(), [Message::default()]);
     }
 
     #[test]
-    fn an_error_is_told_in_the_engines_words() {
+    fn an_error_has_the_engines_words() {
         let cases = [
             (r#"{"errorDetail":{"code":404,"message":"manifest unknown"},"error":"manifest unknown"}"#, Some("manifest unknown")),
             (r#"{"errorDetail":{"message":"only here"}}"#, Some("only here")),
             (r#"{"error":"only there"}"#, Some("only there")),
-            (r#"{"error":""}"#, Some("the engine names no reason")),
+            (r#"{"errorDetail":{"code":500}}"#, Some("the engine names no reason")),
+            (r#"{"error":"","errorDetail":{}}"#, None),
+            (r#"{"error":null,"errorDetail":null}"#, None),
             (r#"{"status":"fine"}"#, None),
         ];
         for (line, expected) in cases {
@@ -145,14 +154,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_an_error() {
+    fn null_empty_and_absent_fields_are_alike() {
+        for line in [
+            "{}",
+            r#"{"status":null,"id":null,"progressDetail":null,"error":null,"errorDetail":null}"#,
+            r#"{"status":"","id":"","progressDetail":{},"error":"","errorDetail":{}}"#,
+        ] {
+            let message = &decode([line.as_bytes()]).unwrap()[0];
+            assert_eq!(
+                (message.status.as_str(), message.id.as_str(), &message.progress, message.failure()),
+                ("", "", &None, None),
+                "{line}"
+            );
+        }
+        let odd = decode([br#"{"id":"a","progressDetail":{"current":18446744073709551615,"total":"9"}}"#.as_slice()]).unwrap();
+        assert_eq!(odd[0].progress, Some(Detail { current: Some(i64::MAX), total: None }));
+    }
+
+    #[test]
+    fn a_line_that_is_not_json_is_an_error() {
         for line in ["<html>", "{\"status\":", "{\"status\":1}\n", "[1]", "\u{0}"] {
             assert_eq!(decode([line.as_bytes()]).unwrap_err().code(), Code::Engine, "{line}");
         }
     }
 
     #[test]
-    fn a_line_of_ten_megabytes_is_read_and_one_without_end_refused() {
+    fn a_line_of_ten_megabytes_is_decoded_and_an_endless_one_is_refused() {
         let line = format!("{{\"status\":\"{}\"}}\n", "x".repeat(10 * 1024 * 1024));
         let messages = decode(line.as_bytes().chunks(16 * 1024)).unwrap();
         assert_eq!(messages[0].status.len(), 10 * 1024 * 1024);

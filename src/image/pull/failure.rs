@@ -1,19 +1,20 @@
-//! What a failed pull means: the engine gives words, a caller needs a code.
+//! The error code of a failed pull, from the engine's message.
 
+use crate::engine::phrases;
 use crate::reference::Reference;
 use crate::{Code, Error};
 
 /// The engine's error of a pull, whether it was its answer or came inside the stream.
 pub(super) fn classify(image: &str, words: &str, status: Option<u16>) -> Error {
-    let own = Reference::parse(image).map_or_else(|_| words.to_owned(), |reference| reference.left_out_of(words));
-    let code = code(&own.to_lowercase(), status);
+    let own = Reference::parse(image).map_or_else(|_| words.to_owned(), |reference| reference.removed_from(words));
+    let code = phrases::pull_failure(&own, status);
     let next = match code {
-        Code::NotFound => "is the name right, and has it this platform?",
+        Code::NotFound => "is the name right, and does the image exist for this platform?",
         Code::Unauthorized => "are the credentials right, and is the name? (a registry may answer so for a missing repository too)",
         Code::RateLimited => "try again later, or with an account",
         Code::Unreachable => "can the engine reach the registry?",
         Code::Data => "what was downloaded is not what the manifest names",
-        _ => "these are the engine's words",
+        _ => "this is the engine's message",
     };
     let error = code.error(format!("pulling image {image}: {}; {next}", words.trim())).with_image(image);
     match status {
@@ -22,55 +23,12 @@ pub(super) fn classify(image: &str, words: &str, status: Option<u16>) -> Error {
     }
 }
 
-fn code(words: &str, status: Option<u16>) -> Code {
-    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
-    if says(&["toomanyrequests", "too many requests", "rate limit", "pull rate"]) || status == Some(429) {
-        Code::RateLimited
-    } else if says(&[
-        "unauthorized",
-        "authentication required",
-        "access denied",
-        "access to the resource is denied",
-        "no basic auth",
-        "401 ",
-        ": 401",
-        "403 forbidden",
-        "denied:",
-    ]) {
-        Code::Unauthorized
-    } else if says(&["manifest unknown", "no matching manifest", "not found", "name unknown", "does not match the specified platform"]) {
-        Code::NotFound
-    } else if says(&["filesystem layer verification failed", "verification failed", "unexpected commit digest", "failed to verify"]) {
-        Code::Data
-    } else if says(&[
-        "dial tcp",
-        "no such host",
-        "connection refused",
-        "i/o timeout",
-        "tls handshake",
-        "connection reset",
-        "x509:",
-        "deadline exceeded",
-        "unexpected eof",
-        ": eof",
-        "server misbehaving",
-        "network is unreachable",
-        "client.timeout",
-    ]) {
-        Code::Unreachable
-    } else if status == Some(404) {
-        Code::NotFound
-    } else {
-        Code::Engine
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_not_the_engines_words() {
+    fn a_name_in_the_message_does_not_decide_the_code() {
         for (image, words, expected) in [
             ("127.0.0.1:40191/app:1", "manifest for 127.0.0.1:40191/app:1 not found: manifest unknown", Code::NotFound),
             ("denied:401", "manifest for denied:401 not found: manifest unknown", Code::NotFound),
@@ -88,6 +46,13 @@ mod tests {
     }
 
     #[test]
+    fn a_403_is_the_registrys_where_the_engine_says_so() {
+        for (words, expected) in [("error from registry: denied", Code::Unauthorized), ("forbidden by a rule", Code::Engine)] {
+            assert_eq!(classify("r/app:9", words, Some(403)).code(), expected, "{words}");
+        }
+    }
+
+    #[test]
     fn the_engines_words_have_their_code() {
         for (words, expected) in [
             ("manifest for r/app:9 not found: manifest unknown: manifest unknown", Code::NotFound),
@@ -96,6 +61,11 @@ mod tests {
             ("pull access denied for app, repository does not exist or may require 'docker login'", Code::Unauthorized),
             ("Head \"http://r/v2/app/manifests/1\": no basic auth credentials", Code::Unauthorized),
             ("unauthorized: authentication required", Code::Unauthorized),
+            (
+                "failed to authorize: failed to fetch oauth token: unexpected status from GET request to http://r/token: 403",
+                Code::Unauthorized,
+            ),
+            ("failed to authorize: failed to fetch anonymous token: dial tcp 127.0.0.1:1: connect: connection refused", Code::Unreachable),
             ("toomanyrequests: You have reached your pull rate limit", Code::RateLimited),
             ("Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", Code::Unreachable),
             ("Get \"https://r/v2/\": x509: certificate signed by unknown authority", Code::Unreachable),

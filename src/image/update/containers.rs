@@ -1,89 +1,168 @@
-//! The containers of an update: the first alone, then side by side.
+//! The containers of an update: the first alone, then several at once. One that only waits until it has settled takes no place.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::Notify;
 
-use super::plan::Turn;
+use super::plan::UpdateStep;
 use super::report::ContainerUpdate;
 use super::{OnFailure, UpdateOptions};
-use crate::call::Call;
-use crate::container::recreate;
+use crate::container::inventory::Inventory;
+use crate::container::recreate::Known;
+use crate::container::{Recreation, recreation};
+use crate::operation::call::Call;
 use crate::{Error, Progress, Refit};
 
 /// Thousandths of an update at which its containers begin: the download is the other half.
 pub(super) const BEGIN: u32 = 500;
 
+/// How many are in progress for each place, those included that only wait.
+const IN_ALL: usize = 3;
+
 /// What became of the containers.
-pub(super) struct Turned {
+pub(super) struct Outcomes {
     pub(super) containers: Vec<ContainerUpdate>,
     pub(super) errors: Vec<Error>,
 }
 
-/// Rebuilds each container at its turn. After a failure or the call's end nothing new starts.
-pub(super) async fn take_turns(refit: &Refit, call: &Call, turns: &[Turn], options: &UpdateOptions) -> Turned {
+/// Recreates the containers in their order. After a failure or the call's end nothing new starts.
+pub(super) async fn recreate_in_order(
+    refit: &Refit,
+    call: &Call,
+    steps: &[UpdateStep],
+    options: &UpdateOptions,
+    inventory: &Inventory,
+) -> Outcomes {
     let at_once = options.max_concurrency.unwrap_or(refit.shared.options.max_concurrency).max(1);
     let mut done: Vec<(usize, ContainerUpdate)> = Vec::new();
     let mut errors = Vec::new();
+    let progress = InProgress::default();
     let mut running = FuturesUnordered::new();
     let (mut next, mut alone) = (0, false);
     loop {
-        let goes_on = call.interrupt().is_none() && (errors.is_empty() || options.on_failure == OnFailure::Continue);
-        let order_in_hand = running.is_empty() || next == 0 || turns.get(next).is_some_and(|turn| turn.order == turns[next - 1].order);
-        // A new image is proved by the first container alone.
-        let room = if done.is_empty() || alone || turns.get(next).is_some_and(|turn| turn.alone) { 1 } else { at_once };
-        if goes_on && next < turns.len() && running.len() < room && order_in_hand {
-            // One that was recreated with the container that it holds has had its turn.
+        let has_failed = !errors.is_empty() || progress.has_failed();
+        let may_start = call.interrupt().is_none() && (!has_failed || options.on_failure == OnFailure::Continue);
+        let same_order = running.is_empty() || next == 0 || steps.get(next).is_some_and(|turn| turn.order == steps[next - 1].order);
+        // The first container shows alone whether the new image works.
+        let has_room = if done.is_empty() || alone || steps.get(next).is_some_and(|turn| turn.alone) {
+            running.is_empty()
+        } else {
+            running.len() < at_once + progress.waiting() && running.len() < IN_ALL * at_once
+        };
+        if may_start && next < steps.len() && has_room && same_order {
+            // One that was recreated together with the container that it refers to is done.
             if !done.iter().any(|(index, _)| *index == next) {
-                alone = turns[next].alone;
-                running.push(turn(refit, call, turns, next, options));
+                alone = steps[next].alone;
+                running.push(recreate_one(refit, call, steps, next, options, inventory, &progress));
             }
             next += 1;
             continue;
         }
-        let Some((index, update, error)) = running.next().await else { break };
+        let (index, update, error) = tokio::select! {
+            ended = running.next() => match ended {
+                Some(ended) => ended,
+                None => break,
+            },
+            () = progress.changed.notified() => continue,
+        };
+        progress.end(index);
         if let ContainerUpdate::Recreation(recreation) = &update {
             for dependent in &recreation.dependents {
-                let index = turns.iter().position(|turn| turn.id == dependent.old_id);
+                let index = steps.iter().position(|turn| turn.id == dependent.old_id);
                 done.extend(index.map(|index| (index, ContainerUpdate::Recreation(Box::new(dependent.clone())))));
             }
         }
         errors.extend(error);
         done.push((index, update));
     }
-    for (index, turn) in turns.iter().enumerate().skip(next) {
+    for (index, turn) in steps.iter().enumerate().skip(next) {
         if !done.iter().any(|(had, _)| *had == index) {
             done.push((index, ContainerUpdate::not_attempted(&turn.name)));
         }
     }
     done.sort_by_key(|(index, _)| *index);
-    if next < turns.len()
+    if next < steps.len()
         && let Some(interrupt) = call.interrupt()
     {
         errors.push(interrupt.error());
     }
-    Turned { containers: done.into_iter().map(|(_, update)| update).collect(), errors }
+    Outcomes { containers: done.into_iter().map(|(_, update)| update).collect(), errors }
 }
 
-async fn turn(
+/// What the recreations in progress do, so that the next ones can begin.
+#[derive(Debug, Default)]
+struct InProgress {
+    state: Mutex<Phases>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Phases {
+    /// Those whose new container has started and only has to settle or become healthy.
+    waiting: BTreeSet<usize>,
+    /// One is being rolled back.
+    failed: bool,
+}
+
+impl InProgress {
+    fn phase(&self, index: usize, phase: &str) {
+        match phase {
+            "waiting" => self.lock().waiting.insert(index),
+            "rolling_back" => std::mem::replace(&mut self.lock().failed, true),
+            _ => return,
+        };
+        self.changed.notify_one();
+    }
+
+    fn end(&self, index: usize) {
+        self.lock().waiting.remove(&index);
+    }
+
+    fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.lock().failed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Phases> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn recreate_one(
     refit: &Refit,
     call: &Call,
-    turns: &[Turn],
+    steps: &[UpdateStep],
     index: usize,
     options: &UpdateOptions,
+    inventory: &Inventory,
+    progress: &InProgress,
 ) -> (usize, ContainerUpdate, Option<Error>) {
-    let turn = &turns[index];
-    let (step, steps) = (index as u32 + 1, turns.len() as u32);
+    let turn = &steps[index];
+    let (step, steps) = (index as u32 + 1, steps.len() as u32);
     let share = (1000 - BEGIN) / steps;
     let report = |phase: &'static str, permille: u32| {
-        // Those before this one are done, or in hand beside it.
+        progress.phase(index, phase);
+        // Those before this one are done, or in progress at the same time.
         let whole = (BEGIN + share * index as u32 + share * permille.min(1000) / 1000).min(999);
         call.report(Progress { step, steps, ..Progress::whole("update", turn.name.as_str(), phase, whole) });
     };
-    match recreate::recreate(refit, call, &turn.id, &options.recreate, Some(&turn.old_image), &report).await {
+    let known = Known { old_image: Some(&turn.old_image), inventory };
+    match recreation::recreate(refit, call, &turn.id, &options.recreate, known, &report).await {
         Ok(recreation) => (index, ContainerUpdate::Recreation(Box::new(recreation)), None),
         Err(failure) => match failure.report {
             Some(recreation) => (index, ContainerUpdate::Recreation(Box::new(recreation)), Some(failure.error)),
-            None => (index, ContainerUpdate::not_attempted(&turn.name), Some(failure.error)),
+            // Its turn came: it was gone, or the engine did not answer about it.
+            None => {
+                let error = failure.error.with_container(&turn.name);
+                let refused = Recreation::refused_before(&turn.id, &turn.name, &turn.reference, &turn.old_image, &error);
+                (index, ContainerUpdate::Recreation(Box::new(refused)), Some(error))
+            }
         },
     }
 }

@@ -1,25 +1,28 @@
 //! What an update would do, container by container; nothing is changed.
 
-use futures_util::future;
+use std::sync::Arc;
+
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::UpdateOptions;
 use super::order::{self, Held};
-use super::{PREVIOUS, UpdateOptions};
-use crate::call::Call;
+use super::preflight::Preflight;
+use crate::container::inventory::Inventory;
 use crate::container::recover::recover_first;
-use crate::container::recreate::{self, Prepared, find, preflight};
-use crate::container::{ContainersOptions, ImageChange, Warning, libpod, spec, state};
-use crate::engine::Store;
-use crate::image::inspect::{self, text};
-use crate::image::{Check, CheckOptions, State};
-use crate::image::{ImageContainer, Match, RemoteImage};
+use crate::container::{ContainerState, ContainersOptions, ImageChange, Warning, create_body, libpod};
+use crate::engine::api::system;
+use crate::error::shown;
+use crate::image::inspect;
+use crate::image::{Check, CheckOptions, CheckState};
+use crate::image::{ContainerMatch, ImageContainer, RemoteImage};
+use crate::operation::call::Call;
 use crate::reference::Reference;
-use crate::{Code, Error, Failure, Outcome, Progress, Refit, Result};
+use crate::{Code, Error, Failure, Operation, Outcome, Progress, Refit, Result};
 
 /// What [`Refit::update`] would do.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "img_plan_update")]
 #[non_exhaustive]
 pub struct UpdatePlan {
@@ -43,7 +46,7 @@ pub struct UpdatePlan {
     pub warnings: Vec<Warning>,
     /// What the update itself needs.
     #[serde(skip)]
-    pub(super) turns: Vec<Turn>,
+    pub(super) steps: Vec<UpdateStep>,
     /// The image that the reference names before.
     #[serde(skip)]
     pub(super) before: Option<Value>,
@@ -53,7 +56,7 @@ pub struct UpdatePlan {
 }
 
 /// A container of a plan.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct PlannedContainer {
     /// Its name.
@@ -61,15 +64,15 @@ pub struct PlannedContainer {
     /// The engine's id.
     pub id: String,
     /// The engine's word.
-    pub state: String,
+    pub state: ContainerState,
     /// Its reference names another image now, before any pull.
     pub outdated: bool,
     /// Why it is here.
     #[serde(rename = "match")]
-    pub matched: Match,
+    pub matched: ContainerMatch,
     /// What would be done with it.
-    pub action: Action,
-    /// Why it is refused, and which option would allow it.
+    pub action: PlannedAction,
+    /// Why it is refused, and which option would allow it; why it is left as it is, where a digest pins it or it has another reference.
     pub reason: Option<String>,
     /// 0 first; equal numbers may run side by side.
     pub order: u32,
@@ -80,10 +83,10 @@ pub struct PlannedContainer {
 }
 
 /// What would be done with a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Action {
+pub enum PlannedAction {
     /// It is rebuilt, and runs again.
     RecreateAndStart,
     /// It is rebuilt, and does not run, as before.
@@ -98,24 +101,67 @@ pub enum Action {
 
 /// A container whose turn will come, with what was read of it before the pull.
 #[derive(Debug, Clone)]
-pub(super) struct Turn {
+pub(super) struct UpdateStep {
     pub(super) id: String,
     pub(super) name: String,
+    /// The reference that it was created from.
+    pub(super) reference: String,
     pub(super) order: u32,
     pub(super) runs: bool,
     /// Others are recreated with it, which another turn may be about too.
     pub(super) alone: bool,
     /// Its image, which some stores forget once it has lost its tag.
-    pub(super) old_image: Value,
+    pub(super) old_image: Arc<Value>,
+}
+
+/// What a plan is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be shown: of many containers the list is enough.
+    Plan,
+    /// To be carried out: all containers are inspected.
+    Update,
 }
 
 impl Refit {
-    /// What an update of this image would do. Nothing is changed or pulled; every refusal of a recreation is found here.
-    pub async fn plan_update(&self, image: &str, options: &UpdateOptions) -> Outcome<UpdatePlan> {
+    /// What an update of this image would do. Nothing is changed or pulled. A container whose recreation would be refused is listed as
+    /// [`Refused`](PlannedAction::Refused).
+    ///
+    /// On an engine with more than 60 containers beside those of the image, some of the others are only listed, which the warning
+    /// `only_listed` says: the list does not show whose processes, memory or volumes a container uses. An update inspects all of them before
+    /// it changes anything.
+    ///
+    /// ```no_run
+    /// use refit::Refit;
+    /// use refit::image::UpdateOptions;
+    ///
+    /// # async fn example(refit: Refit) -> Result<(), Box<dyn std::error::Error>> {
+    /// let plan = refit.plan_update("alpine:3", UpdateOptions::default()).await?;
+    /// for container in &plan.containers {
+    ///     println!("{}: {:?}", container.container, container.action);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn plan_update(&self, image: impl Into<String>, options: UpdateOptions) -> Operation<UpdatePlan> {
+        let image = image.into();
+        let span = tracing::error_span!("img_plan_update", image = %shown(&image));
+        self.operation(span, move |refit, call| async move {
+            call.run(refit.plan_update_in(&image, &options, &Inventory::default(), Purpose::Plan)).await
+        })
+    }
+
+    /// The same as a part of a larger call. It may be dropped at any point.
+    pub(super) async fn plan_update_in(
+        &self,
+        image: &str,
+        options: &UpdateOptions,
+        inventory: &Inventory,
+        purpose: Purpose,
+    ) -> Outcome<UpdatePlan> {
         Reference::parse(image).map_err(|error| error.with_image(image))?;
         options.recreate.check()?;
-        let mut check_options = CheckOptions::default();
-        check_options.platform.clone_from(&options.platform);
+        let check_options = CheckOptions { platform: options.platform.clone(), ..CheckOptions::default() };
         let check = match self.check_update_in(&Call::default(), image, &check_options).await {
             Ok(check) => check,
             Err(failure) => {
@@ -126,7 +172,7 @@ impl Refit {
                 });
             }
         };
-        Ok(self.plan_after(image, options, check).await?)
+        Ok(self.plan_after(image, options, check, inventory, purpose).await?)
     }
 
     /// Repairs what interrupted runs have left of the containers that the update is about: a plan refuses them.
@@ -134,7 +180,7 @@ impl Refit {
         let containers_options = ContainersOptions::default();
         let members = call.run(self.image_containers(image, &containers_options)).await?.containers;
         // One that was created from another reference is no part of the update.
-        for member in chosen(members, options)?.into_iter().filter(|member| member.matched == Match::Reference) {
+        for member in selected(members, options)?.into_iter().filter(|member| member.matched == ContainerMatch::Reference) {
             let name = member.container.name;
             let on_phase = |phase: &'static str, _: u32| call.report(Progress::whole("update", name.as_str(), phase, 0));
             recover_first(self, call, &name, &on_phase).await?;
@@ -142,42 +188,63 @@ impl Refit {
         Ok(())
     }
 
-    async fn plan_after(&self, image: &str, options: &UpdateOptions, check: Check) -> Result<UpdatePlan> {
+    pub(super) async fn plan_after(
+        &self,
+        image: &str,
+        options: &UpdateOptions,
+        check: Check,
+        inventory: &Inventory,
+        purpose: Purpose,
+    ) -> Result<UpdatePlan> {
         let mut before = inspect::find(&self.shared.engine, image).await?;
         if let Some(before) = &mut before {
             libpod::complete_image(&self.shared.engine, before).await?;
         }
-        let new_comes = matches!(check.state, State::UpdateAvailable | State::NotLocal);
+        let will_pull = matches!(check.state, CheckState::UpdateAvailable | CheckState::NotLocal);
         let mut plan = UpdatePlan {
-            pull: new_comes,
+            pull: will_pull,
             expect_digest: check.remote.as_ref().map(|remote| remote.digest.clone()),
-            download_bytes: check.remote.as_ref().and_then(|remote| remote.download_bytes).filter(|_| new_comes),
+            download_bytes: check.remote.as_ref().and_then(|remote| remote.download_bytes).filter(|_| will_pull),
             ..UpdatePlan::unknown(image, check)
         };
         let members = self.image_containers(image, &ContainersOptions::default()).await?.containers;
-        let members = chosen(members, options)?;
-        let look = recreate::look(&self.shared.engine).await?;
-        let looked = future::try_join_all(members.iter().map(|member| self.look_at(&look, member, new_comes, options))).await?;
-        let held: Vec<Held> = looked.iter().map(Look::held).collect();
+        let members = selected(members, options)?;
+        let looked = self.preflight_all(&members, will_pull, options, inventory, purpose, &mut plan.warnings).await?;
+        let held: Vec<Held> = looked.iter().map(Preflight::held).collect();
         for ((member, look), order) in members.iter().zip(&looked).zip(order::of(&held)) {
             plan.containers.push(look.planned(member, order));
-            plan.turns.extend(look.turn(order));
+            plan.steps.extend(look.step(order));
         }
-        plan.containers.sort_by_key(|container| (container.order, container.action != Action::RecreateAndStart));
-        plan.turns.sort_by_key(|turn| (turn.order, !turn.runs));
+        plan.containers.sort_by_key(|container| (container.order, container.action != PlannedAction::RecreateAndStart));
+        plan.steps.sort_by_key(|turn| (turn.order, !turn.runs));
         let first = looked.iter().find_map(|look| look.prepared.as_ref());
-        let new_image = if new_comes { plan.check.remote.as_ref().and_then(RemoteImage::inspect) } else { before.clone() };
-        let old_image = if new_comes { before.clone() } else { first.map(|prepared| prepared.old_image.clone()) };
+        let new_image = if will_pull { plan.check.remote.as_ref().and_then(RemoteImage::inspect) } else { before.clone() };
+        let old_image = if will_pull { before.clone() } else { first.map(|prepared| Value::clone(&prepared.old_image)) };
         if let (Some(old), Some(new)) = (old_image, new_image) {
-            plan.image_changes = spec::image_changes(&old, &new);
+            plan.image_changes = create_body::image_changes(&old, &new);
             let concerned: Vec<Value> = looked.iter().filter_map(|look| Some(look.prepared.as_ref()?.container.clone())).collect();
-            plan.warnings = spec::plan_warnings(&old, &new, &concerned);
+            plan.warnings.extend(create_body::plan_warnings(&old, &new, &concerned));
+        }
+        let new_image = plan.check.remote.as_ref().and_then(RemoteImage::inspect).filter(|_| will_pull);
+        let recreated = looked.iter().filter_map(|look| look.prepared.as_ref());
+        for prepared in recreated.flat_map(|prepared| [prepared].into_iter().chain(&prepared.dependents)).filter(|one| one.mode().runs()) {
+            let new_image = new_image.as_ref().or(prepared.new_image.as_deref()).unwrap_or(&prepared.old_image);
+            let healthcheck = create_body::healthcheck_of_new(&prepared.container, &prepared.old_image, new_image);
+            plan.warnings.extend(options.recreate.watch_warnings(&prepared.container, &healthcheck));
+        }
+        if purpose == Purpose::Plan && options.recreate.count_layer_changes {
+            let prepared = looked.iter().filter_map(|look| look.prepared.as_ref());
+            plan.warnings.extend(self.lost_files(prepared.map(|prepared| &prepared.container)).await);
+        }
+        if let Some((name, digest)) = image.split_once('@') {
+            let message = format!("the digest {digest} pins it to one image, whatever {name} names: it never has an update");
+            plan.warnings.push(Warning { code: "pinned".into(), container: None, message });
         }
         if let Some(bytes) = plan.download_bytes {
-            let info = self.shared.engine.get("asking the engine for its free disk", "/info").await?;
-            plan.warnings.extend(spec::disk_warning(&info, bytes));
+            let info = system::info(&self.shared.engine).await?;
+            plan.warnings.extend(create_body::disk_warning(&info, bytes));
         }
-        if new_comes && let Some(before) = &before {
+        if will_pull && let Some(before) = &before {
             plan.keep_as = self.keep_as(image, before).await?;
         }
         plan.refused_with = looked.iter().find_map(|look| look.refused.as_ref()).map(Error::code);
@@ -185,104 +252,21 @@ impl Refit {
         Ok(plan)
     }
 
-    /// Engine 26 with containerd's store deletes an image that has lost its tag; 28 keeps it while a container uses it.
-    async fn keep_as(&self, image: &str, before: &Value) -> Result<Option<String>> {
-        let facts = self.shared.engine.facts().await?;
-        let major = facts.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-        if facts.store != Store::Containerd || major.is_none_or(|major| major >= 28) {
-            return Ok(None);
-        }
-        let id = text(before, "/Id").unwrap_or_default();
-        let digits: String = id.trim_start_matches("sha256:").chars().take(12).collect();
-        Ok(Some(format!("{}:{PREVIOUS}{digits}", Reference::parse(image)?.familiar_name())))
-    }
-
-    async fn look_at(&self, around: &recreate::Look, member: &ImageContainer, new_comes: bool, options: &UpdateOptions) -> Result<Look> {
-        let moves = member.matched == Match::Reference && (new_comes || member.container.outdated || options.force);
-        let mut look = Look { moves, ..Look::default() };
-        if !moves {
-            return Ok(look);
-        }
-        let engine = &self.shared.engine;
-        let prepared = match find(engine, &member.container.id).await {
-            Ok(found) => preflight(engine, around, &found, &options.recreate, None).await,
-            Err(error) => Err(error),
-        };
-        match prepared {
-            Ok(prepared) => look.prepared = Some(prepared),
-            // An engine that does not answer is no property of the container.
-            Err(error) if error.code() == Code::Unreachable => return Err(error),
-            Err(error) => look.refused = Some(error),
-        }
-        Ok(look)
+    /// The tag that holds the image while its own is moved, where it would be deleted without one.
+    pub(super) async fn keep_as(&self, image: &str, before: &Value) -> Result<Option<String>> {
+        if self.forgets_untagged().await? { self.previous_tag(image, before).map(Some) } else { Ok(None) }
     }
 }
 
 /// The containers that the options name; one that is not of this image is an error.
-fn chosen(members: Vec<ImageContainer>, options: &UpdateOptions) -> Result<Vec<ImageContainer>> {
+fn selected(members: Vec<ImageContainer>, options: &UpdateOptions) -> Result<Vec<ImageContainer>> {
     let Some(wanted) = &options.containers else { return Ok(members) };
     let is = |member: &ImageContainer, name: &String| member.container.name == *name || member.container.id == *name;
     if let Some(unknown) = wanted.iter().find(|name| !members.iter().any(|member| is(member, name))) {
-        let message = format!("option \"containers\": {unknown} is no container of this image (img_containers lists them)");
+        let message = format!("option \"containers\": {} is not a container of this image (img_containers lists them)", shown(unknown));
         return Err(Code::InvalidArgument.error(message).with_container(unknown));
     }
     Ok(members.into_iter().filter(|member| wanted.iter().any(|name| is(member, name))).collect())
-}
-
-/// What was found out about one container.
-#[derive(Default)]
-struct Look {
-    moves: bool,
-    prepared: Option<Prepared>,
-    refused: Option<Error>,
-}
-
-impl Look {
-    fn held(&self) -> Held {
-        match &self.prepared {
-            Some(prepared) => Held {
-                id: state::id(&prepared.container).to_owned(),
-                dependents: spec::dependents(&prepared.container, &prepared.around.containers).into_iter().map(|one| one.id).collect(),
-            },
-            None => Held::default(),
-        }
-    }
-
-    fn planned(&self, member: &ImageContainer, order: u32) -> PlannedContainer {
-        let runs = matches!(member.container.state.as_str(), "running" | "restarting" | "paused");
-        let action = match (&self.refused, member.matched) {
-            (_, Match::SameImage) => Action::OtherReference,
-            (Some(_), _) => Action::Refused,
-            (None, _) if !self.moves => Action::UpToDate,
-            (None, _) if runs => Action::RecreateAndStart,
-            (None, _) => Action::Recreate,
-        };
-        let dependents = self.prepared.as_ref().map(|prepared| spec::dependents(&prepared.container, &prepared.around.containers));
-        PlannedContainer {
-            container: member.container.name.clone(),
-            id: member.container.id.clone(),
-            state: member.container.state.clone(),
-            outdated: member.container.outdated,
-            matched: member.matched,
-            action,
-            reason: self.refused.as_ref().map(|error| error.message().to_owned()),
-            order,
-            dependents: dependents.into_iter().flatten().map(|dependent| dependent.name).collect(),
-            estimated_downtime_ms: None,
-        }
-    }
-
-    fn turn(&self, order: u32) -> Option<Turn> {
-        let prepared = self.prepared.as_ref()?;
-        Some(Turn {
-            id: state::id(&prepared.container).to_owned(),
-            name: prepared.name().to_owned(),
-            order,
-            runs: state::mode(&prepared.container).runs(),
-            alone: !prepared.dependents.is_empty(),
-            old_image: prepared.old_image.clone(),
-        })
-    }
 }
 
 impl UpdatePlan {
@@ -298,7 +282,7 @@ impl UpdatePlan {
             image_changes: Vec::new(),
             keep_as: None,
             warnings: Vec::new(),
-            turns: Vec::new(),
+            steps: Vec::new(),
             before: None,
             refused_with: None,
         }
@@ -306,6 +290,6 @@ impl UpdatePlan {
 
     /// The first refusal, as the error of an update that includes it.
     pub(super) fn refusal(&self) -> Option<&PlannedContainer> {
-        self.containers.iter().find(|container| container.action == Action::Refused)
+        self.containers.iter().find(|container| container.action == PlannedAction::Refused)
     }
 }

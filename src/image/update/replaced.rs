@@ -1,4 +1,4 @@
-//! Which images an update has replaced: a store that strips the repository from an untagged image does not tell.
+//! Which images an update has replaced: a store that strips the repository from an untagged image does not report it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};

@@ -1,14 +1,14 @@
-//! What an update tells, whatever became of it.
+//! The report of an update, also of one that failed.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::container::{Recreation, RecreationResult};
+use crate::container::{Recreation, RecreationResult, Warning};
 use crate::image::{Check, PullResult, RemovedOld};
 use crate::{Code, Error, ErrorDocument};
 
 /// What an update did.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "img_update")]
 #[non_exhaustive]
 pub struct UpdateReport {
@@ -18,35 +18,55 @@ pub struct UpdateReport {
     pub check: Option<Check>,
     /// What the pull did, when there was one.
     pub pull: Option<PullResult>,
-    /// What became of the tag.
-    pub tag: TagFate,
+    /// What became of the tag; `None` where the engine did not say what it names now.
+    pub tag: Option<TagFate>,
     /// Every container that had its turn, and those that had none after a failure or a cancel.
     pub containers: Vec<ContainerUpdate>,
     /// Always empty in this version.
     pub backups: Vec<()>,
     /// What was removed, when that was asked for.
     pub removed_old: Option<RemovedOld>,
+    /// What did not succeed beside the update, which is done: `remove_old_failed`, `history_not_written`.
+    pub warnings: Vec<Warning>,
     /// How long it took.
     pub elapsed_ms: u64,
     /// Why the update failed.
     pub error: Option<ErrorDocument>,
 }
 
+impl UpdateReport {
+    /// Of an update that has done nothing yet.
+    pub(super) fn begun(image: &str) -> Self {
+        Self {
+            image: image.to_owned(),
+            check: None,
+            pull: None,
+            tag: Some(TagFate::Unchanged),
+            containers: Vec::new(),
+            backups: Vec::new(),
+            removed_old: None,
+            elapsed_ms: 0,
+            error: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// What became of the tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TagFate {
-    /// It names the new image.
+    /// It names another image than before: the new one, or one that somebody else gave it meanwhile.
     Moved,
-    /// It was put back on the old image, since no container has moved.
+    /// It names the image again that it named before this update moved it, because no container was replaced.
     Restored,
     /// It names what it named before.
     Unchanged,
 }
 
 /// A container of an update.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum ContainerUpdate {
@@ -57,7 +77,7 @@ pub enum ContainerUpdate {
 }
 
 /// A container that was left as it is, since something before it failed.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct NotAttempted {
     /// Its name.
@@ -93,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_error_is_told() {
+    fn the_worst_error_is_reported() {
         let error = |codes: &[Code]| worst(codes.iter().map(|code| code.error("x")).collect()).map(|error| error.code());
         assert_eq!(error(&[]), None);
         assert_eq!(error(&[Code::Engine, Code::Busy]), Some(Code::Engine));

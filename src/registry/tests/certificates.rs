@@ -1,7 +1,7 @@
 //! C38: whose certificates are believed where the network is not insecure.
 
 use super::*;
-use crate::registry::Obstacle;
+use crate::registry::UnreachableReason;
 use refit_lab::{Answer, Authority, Identity, LyingRegistry, TlsFront};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 fn strict(options: &[(&str, RegistryOptions)], certificates: &Path) -> Session {
     let mut settings = Settings { certificates: certificates.to_owned(), ..settings(options, Environment::default()) };
     // The system's roots are read first, which takes its time in a debug build on a busy machine.
-    settings.limits = crate::registry::network::TimeLimits::default();
+    settings.limits = crate::registry::transport::network::TimeLimits::default();
     Registries::new(&settings).session(Some(EngineRegistries { mirrors: Vec::new(), insecure: Vec::new() }))
 }
 
@@ -56,13 +56,13 @@ async fn c38_certificates() {
         if good {
             assert_eq!(answer, Ok(Some(digest('a'))), "{case}");
         } else {
-            assert_eq!((answer.unwrap_err().obstacle(), trace.requests()), (Some(Obstacle::Tls), 0), "{case}");
+            assert_eq!((answer.unwrap_err().unreachable_reason(), trace.requests()), (Some(UnreachableReason::Tls), 0), "{case}");
         }
     }
     // Plain on what should be a TLS port.
     let reference = Reference::parse(&format!("{}/app:1", registry.host)).unwrap();
     let plain = strict(&[], &folder).digest(&reference, "1", &Trace::default()).await;
-    assert_eq!(plain.unwrap_err().obstacle(), Some(Obstacle::Tls));
+    assert_eq!(plain.unwrap_err().unreachable_reason(), Some(UnreachableReason::Tls));
     std::fs::remove_dir_all(folder).unwrap();
 }
 
@@ -80,7 +80,7 @@ async fn dockers_own_folders_of_certificates() {
     assert_eq!(strict(&[], &folder).digest(&reference, "1", &Trace::default()).await, Ok(Some(digest('a'))));
     std::fs::write(own.join("broken.crt"), "nonsense").unwrap();
     let broken = strict(&[], &folder).digest(&reference, "1", &Trace::default()).await.unwrap_err();
-    assert_eq!(broken.obstacle(), Some(Obstacle::Tls));
+    assert_eq!(broken.unreachable_reason(), Some(UnreachableReason::Tls));
     std::fs::remove_dir_all(folder).unwrap();
 }
 
@@ -110,12 +110,15 @@ async fn a_registry_that_wants_to_know_its_clients() {
         if good {
             assert_eq!((answer, trace.requests()), (Ok(Some(digest('a'))), 1), "{case}");
         } else {
-            assert_eq!(answer.unwrap_err().obstacle(), Some(Obstacle::Tls), "{case}");
+            assert_eq!(answer.unwrap_err().unreachable_reason(), Some(UnreachableReason::Tls), "{case}");
         }
     }
     assert_eq!(registry.requests().len(), 1);
     std::fs::remove_file(own.join("client.key")).unwrap();
     let keyless = strict(&[], &folder).digest(&reference, "1", &Trace::default()).await.unwrap_err();
-    assert!(matches!(&keyless, Trouble::Unreachable(why) if why.why == Obstacle::Tls && why.words.contains("client.key")), "{keyless:?}");
+    assert!(
+        matches!(&keyless, RegistryError::Unreachable(why) if why.reason == UnreachableReason::Tls && why.message.contains("client.key")),
+        "{keyless:?}"
+    );
     std::fs::remove_dir_all(folder).unwrap();
 }

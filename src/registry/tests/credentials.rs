@@ -15,7 +15,7 @@ fn identity(token: &str) -> RegistryOptions {
     RegistryOptions { token: Some(token.into()), ..RegistryOptions::default() }
 }
 
-/// A registry with its own token server behind the same address: `/token` answers as told, the rest wants `Bearer good`.
+/// A registry with its own token server behind the same address: `/token` answers as the test says, the rest wants `Bearer good`.
 async fn with_tokens(token: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Server {
     with_tokens_of("good", token).await
 }
@@ -46,17 +46,21 @@ async fn basic() {
     let session = session_with(&[(&server.authority, password("u", "p"))]);
     assert_eq!(server.digest(&session, "app:1", &trace).await, Ok(Some(digest('a'))));
     assert_eq!(server.digest(&session, "other:1", &trace).await, Ok(Some(digest('a'))));
-    assert_eq!((trace.requests(), trace.remarks().credential), (3, Some(CredentialUse::Used)), "the challenge is remembered");
+    assert_eq!((trace.requests(), trace.observations().credential), (3, Some(CredentialUse::Used)), "the challenge is remembered");
 
     let trace = Trace::default();
     let session = session_with(&[(&server.authority, password("u", "wrong"))]);
-    assert_eq!(server.digest(&session, "app:1", &trace).await, Err(Trouble::Unauthorized));
-    assert_eq!((trace.requests(), trace.remarks().credential), (2, Some(CredentialUse::Rejected)), "it was asked without one before");
-    assert_eq!(trace.remarks().notes[0].code, "credential_rejected");
+    assert_eq!(server.digest(&session, "app:1", &trace).await, Err(RegistryError::Unauthorized));
+    assert_eq!(
+        (trace.requests(), trace.observations().credential),
+        (3, Some(CredentialUse::Rejected)),
+        "without one, with it, and /v2/ with it"
+    );
+    assert_eq!(trace.observations().notes[0].code, "credential_rejected");
 
     let trace = Trace::default();
-    assert_eq!(server.digest(&super::session(), "app:1", &trace).await, Err(Trouble::Unauthorized));
-    assert_eq!((trace.requests(), trace.remarks().credential), (1, Some(CredentialUse::None)));
+    assert_eq!(server.digest(&super::session(), "app:1", &trace).await, Err(RegistryError::Unauthorized));
+    assert_eq!((trace.requests(), trace.observations().credential), (1, Some(CredentialUse::None)));
 }
 
 #[tokio::test]
@@ -68,7 +72,7 @@ async fn anonymous_token() {
     }
     let asked = server.asked();
     assert_eq!(asked[1].target, "/token?k=v&service=reg&scope=repository:app:pull");
-    assert_eq!((asked.len(), trace.remarks().credential), (5, Some(CredentialUse::None)), "challenge, token, three HEADs");
+    assert_eq!((asked.len(), trace.observations().credential), (5, Some(CredentialUse::None)), "challenge, token, three HEADs");
     assert_eq!(server.digest(&session, "other:1", &trace).await, Ok(Some(digest('a'))));
     assert_eq!(
         server.asked()[5].target,
@@ -92,8 +96,8 @@ async fn password_for_a_token() {
 
     let trace = Trace::default();
     let session = session_with(&[(&server.authority, password("u", "wrong"))]);
-    assert_eq!(server.digest(&session, "app:1", &trace).await, Err(Trouble::Unauthorized));
-    assert_eq!(trace.remarks().credential, Some(CredentialUse::Rejected));
+    assert_eq!(server.digest(&session, "app:1", &trace).await, Err(RegistryError::Unauthorized));
+    assert_eq!(trace.observations().credential, Some(CredentialUse::Rejected));
 }
 
 #[tokio::test]
@@ -109,7 +113,7 @@ async fn a_rejected_credential_is_tried_without_once() {
         assert_eq!(server.digest(&session, repository, &trace).await, Ok(Some(digest('a'))));
     }
     assert_eq!(server.asked().iter().filter(|asked| asked.authorization().starts_with("Basic")).count(), 1);
-    assert_eq!(trace.remarks().credential, Some(CredentialUse::Rejected));
+    assert_eq!(trace.observations().credential, Some(CredentialUse::Rejected));
 }
 
 #[tokio::test]
@@ -128,7 +132,7 @@ async fn identity_tokens() {
         "{body}"
     );
     let session = session_with(&[(&server.authority, identity("wrong"))]);
-    assert_eq!(server.digest(&session, "app:1", &Trace::default()).await, Err(Trouble::Unauthorized));
+    assert_eq!(server.digest(&session, "app:1", &Trace::default()).await, Err(RegistryError::Unauthorized));
     for status in [404, 405] {
         let old = with_tokens(move |asked| match (asked.method.as_str(), asked.authorization()) {
             ("GET", "Basic OlNFQ1JFVA==") => reply(200, &[], r#"{"token":"good"}"#),
@@ -144,21 +148,21 @@ async fn identity_tokens() {
 #[tokio::test]
 async fn token_servers_that_fail() {
     let denied = with_tokens(|_| reply(403, &[], "")).await;
-    assert_eq!(denied.digest(&session(), "app:1", &Trace::default()).await, Err(Trouble::Denied));
+    assert_eq!(denied.digest(&session(), "app:1", &Trace::default()).await, Err(RegistryError::Denied));
     let unauthorized = with_tokens(|_| reply(401, &[], "")).await;
-    assert_eq!(unauthorized.digest(&session(), "app:1", &Trace::default()).await, Err(Trouble::Unauthorized));
+    assert_eq!(unauthorized.digest(&session(), "app:1", &Trace::default()).await, Err(RegistryError::Unauthorized));
     let broken = with_tokens(|_| reply(500, &[], "")).await;
-    assert!(matches!(broken.digest(&session(), "app:1", &Trace::default()).await, Err(Trouble::Refused { status: 500, .. })));
+    assert!(matches!(broken.digest(&session(), "app:1", &Trace::default()).await, Err(RegistryError::Status { status: 500, .. })));
     for body in ["", "garbage", "{}", r#"{"token":""}"#] {
         let garbage = with_tokens(move |_| reply(200, &[], body)).await;
-        assert!(matches!(garbage.digest(&session(), "app:1", &Trace::default()).await, Err(Trouble::BadAnswer(_))), "{body}");
+        assert!(matches!(garbage.digest(&session(), "app:1", &Trace::default()).await, Err(RegistryError::InvalidResponse(_))), "{body}");
     }
     let huge = with_tokens(|_| Reply::Endless(b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), vec![b'x'; 65536])).await;
-    assert!(matches!(huge.digest(&session(), "app:1", &Trace::default()).await, Err(Trouble::BadAnswer(_))));
+    assert!(matches!(huge.digest(&session(), "app:1", &Trace::default()).await, Err(RegistryError::InvalidResponse(_))));
     let slow = with_tokens(|_| Reply::Hang).await;
     let (session, trace) = (session(), Trace::default());
     for _ in 0..4 {
-        assert!(matches!(slow.digest(&session, "app:1", &trace).await, Err(Trouble::Unreachable(_))));
+        assert!(matches!(slow.digest(&session, "app:1", &trace).await, Err(RegistryError::Unreachable(_))));
     }
     assert_eq!(trace.requests(), 3, "a challenge, two tokens, and no more");
 }
@@ -205,7 +209,142 @@ async fn no_secret_is_ever_shown() {
     let other = Registries::new(&super::settings(&[], unreadable)).session(None);
     let other_trace = Trace::default();
     let _ = server.digest(&other, "app:1", &other_trace).await;
-    assert_eq!(other_trace.remarks().notes[0].code, "credentials_unreadable");
+    assert_eq!(other_trace.observations().notes[0].code, "credentials_unreadable");
     let shown = format!("{error:?} {trace:?} {other_trace:?} {settings:?} {registries:?} {options:?}");
     assert!(!shown.contains("SECRET") && !shown.contains("U0VDUkVU"), "{shown}");
+}
+
+/// The token server takes `u:p`, and names in its token the repository that was asked for.
+fn token_server(asked: &Asked) -> Option<Reply> {
+    let (path, query) = asked.target.split_once('?')?;
+    let scope = query.split('&').find_map(|pair| pair.strip_prefix("scope="))?;
+    let who = match asked.authorization() {
+        BASIC_U_P => "u",
+        "" => "nobody",
+        _ => return Some(reply(401, &[], "")),
+    };
+    (path == "/token").then(|| reply(200, &[], &format!(r#"{{"token":"{who}-{}"}}"#, scope.split(':').nth(1).unwrap())))
+}
+
+#[tokio::test]
+async fn a_401_to_a_fresh_token_spoils_no_other_repository() {
+    for (error, expected) in [(r#",error="insufficient_scope""#, RegistryError::Denied), ("", RegistryError::Unauthorized)] {
+        let server = Server::start(move |asked| {
+            if let Some(token) = token_server(asked) {
+                return token;
+            }
+            let repository = asked.target.trim_start_matches("/v2/").split("/manifests/").next().unwrap();
+            let (sent, private) = (asked.authorization().to_owned(), repository.starts_with("private"));
+            if sent == format!("Bearer u-{repository}") && private {
+                return good(&digest('a'));
+            }
+            let realm = format!("http://{}/token", asked.header("host").unwrap());
+            let error = if sent.is_empty() { "" } else { error };
+            let challenge = format!(r#"Bearer realm="{realm}",service="reg",scope="repository:{repository}:pull"{error}"#);
+            reply(401, &[("WWW-Authenticate", &challenge)], "")
+        })
+        .await;
+        let (session, trace) = (session_with(&[(&server.authority, password("u", "p"))]), Trace::default());
+        assert_eq!(server.digest(&session, "private1:1", &trace).await, Ok(Some(digest('a'))));
+        assert_eq!(server.digest(&session, "myapp:dev", &trace).await, Err(expected));
+        let trace = Trace::default();
+        for repository in ["private2:1", "private3:1"] {
+            assert_eq!(server.digest(&session, repository, &trace).await, Ok(Some(digest('a'))), "{repository}");
+        }
+        assert_eq!((trace.observations().credential, trace.requests()), (Some(CredentialUse::Used), 4), "a token and a HEAD each");
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_one_repository_refuses_is_sent_to_the_others() {
+    let server = Server::start(|asked| {
+        let allowed = asked.target == "/v2/" || asked.target.contains("allowed");
+        match asked.authorization() {
+            BASIC_U_P if allowed => good(&digest('a')),
+            _ => reply(401, &[("WWW-Authenticate", "Basic")], ""),
+        }
+    })
+    .await;
+    let (session, trace) = (session_with(&[(&server.authority, password("u", "p"))]), Trace::default());
+    for _ in 0..2 {
+        assert_eq!(server.digest(&session, "other:1", &trace).await, Err(RegistryError::Unauthorized));
+        assert_eq!(server.digest(&session, "allowed:1", &trace).await, Ok(Some(digest('a'))));
+    }
+    assert_eq!(server.asked().iter().filter(|asked| asked.target == "/v2/").count(), 1, "it is asked once a call");
+}
+
+#[tokio::test]
+async fn a_login_that_is_announced_at_the_base_alone_is_found_once() {
+    for status in [404, 403] {
+        let server = Server::start(move |asked| match (asked.authorization(), asked.target.as_str()) {
+            (BASIC_U_P, _) => good(&digest('a')),
+            (_, "/v2/") => reply(401, &[("WWW-Authenticate", "Basic")], ""),
+            _ => reply(status, &[], r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#),
+        })
+        .await;
+        let (session, trace) = (session_with(&[(&server.authority, password("u", "p"))]), Trace::default());
+        let names: Vec<String> = (0..5).map(|number| format!("app{number}:1")).collect();
+        let results = futures_util::future::join_all(names.iter().map(|name| server.digest(&session, name, &trace))).await;
+        assert!(results.iter().all(|result| *result == Ok(Some(digest('a')))), "{status}: {results:?}");
+        assert_eq!(server.asked().iter().filter(|asked| asked.target == "/v2/").count(), 1);
+        assert_eq!(server.count("GET"), 1, "nothing but /v2/");
+        let anonymous = super::session();
+        assert!(server.digest(&anonymous, "app:1", &Trace::default()).await != Ok(Some(digest('a'))));
+        assert_eq!(server.asked().iter().filter(|asked| asked.target == "/v2/").count(), 1, "without a credential it is not asked");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_credential_is_left_out_once_and_noted() {
+    // The registry forbids what it shows to everyone; so do token servers with an expired token (GHCR's "denied: denied").
+    for at_token_server in [false, true] {
+        let server = Server::start(move |asked| {
+            if asked.target.starts_with("/token") && at_token_server && !asked.authorization().is_empty() {
+                return reply(403, &[], r#"{"errors":[{"code":"DENIED","message":"denied"}]}"#);
+            }
+            if let Some(token) = token_server(asked) {
+                return token;
+            }
+            match asked.authorization() {
+                "Bearer nobody-public" => good(&digest('a')),
+                "" => {
+                    let realm = format!("http://{}/token", asked.header("host").unwrap());
+                    reply(401, &[("WWW-Authenticate", &format!(r#"Bearer realm="{realm}""#))], "")
+                }
+                _ => reply(403, &[], r#"{"errors":[{"code":"DENIED","message":"expired"}]}"#),
+            }
+        })
+        .await;
+        let session = session_with(&[(&server.authority, password("u", "p"))]);
+        for (repository, expected) in [("public:1", Ok(Some(digest('a')))), ("closed:1", Err(RegistryError::Denied))] {
+            let trace = Trace::default();
+            assert_eq!(server.digest(&session, repository, &trace).await, expected, "{repository} {at_token_server}");
+            let seen = trace.observations();
+            assert_eq!((seen.credential, seen.notes[0].code.as_str()), (Some(CredentialUse::Rejected), "credential_rejected"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_host_gets_no_credential_though_it_asks_for_one() {
+    let stolen = Server::start(|_| reply(200, &[], r#"{"token":"other"}"#)).await;
+    let realm = format!("http://{}/token", stolen.authority);
+    let challenge = format!(r#"Bearer realm="{realm}",service="other",scope="repository:there/app:pull""#);
+    let elsewhere = Server::start(move |asked| match asked.authorization() {
+        "Bearer other" => good(&digest('b')),
+        _ => reply(401, &[("WWW-Authenticate", &challenge)], ""),
+    })
+    .await;
+    let to = elsewhere.authority.clone();
+    // The shape of a vanity name: 307 of everything, and anonymous tokens where that leads.
+    let server = Server::start(move |asked| reply(307, &[("Location", &format!("http://{to}{}", asked.target))], "")).await;
+    for session in [session(), session_with(&[(&server.authority, password("u", "p"))])] {
+        for _ in 0..2 {
+            assert_eq!(server.digest(&session, "app:1", &Trace::default()).await, Ok(Some(digest('b'))));
+        }
+    }
+    let all = [server.asked(), elsewhere.asked(), stolen.asked()].concat();
+    assert!(all.iter().all(|asked| !asked.authorization().starts_with("Basic") && !asked.target.contains("account")));
+    assert!(server.asked().iter().all(|asked| asked.authorization().is_empty()), "the challenge is not the first host's");
+    assert_eq!(stolen.asked().len(), 2, "one token for each handle");
 }

@@ -1,4 +1,4 @@
-//! HTTP/2: one connection, sixteen side by side.
+//! HTTP/2: one connection, up to sixty-four side by side.
 
 use super::*;
 use http_body_util::Empty;
@@ -20,9 +20,10 @@ struct Seen {
     peak: AtomicUsize,
 }
 
-/// A registry that speaks HTTP/2 alone and takes its time.
+/// A registry that speaks HTTP/2 alone. After the first request it answers only when so many wait for an answer, or it has waited long for more.
 async fn start(
     identity: &Identity,
+    at_least: usize,
     answer: impl Fn(&str) -> http::Response<Empty<bytes::Bytes>> + Copy + Send + 'static,
 ) -> (String, Arc<Seen>) {
     let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()];
@@ -48,7 +49,10 @@ async fn start(
                         seen.requests.fetch_add(1, Ordering::SeqCst);
                         let now = seen.now.fetch_add(1, Ordering::SeqCst) + 1;
                         seen.peak.fetch_max(now, Ordering::SeqCst);
-                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+                        while number(&seen.requests) > 1 && number(&seen.peak) < at_least && tokio::time::Instant::now() < deadline {
+                            tokio::time::sleep(Duration::from_millis(1)).await;
+                        }
                         seen.now.fetch_sub(1, Ordering::SeqCst);
                         Ok::<_, Infallible>(answer(asked.uri().path()))
                     }
@@ -66,27 +70,33 @@ fn good_answer(_: &str) -> http::Response<Empty<bytes::Bytes>> {
     answer.body(Empty::new()).unwrap()
 }
 
+fn number(counter: &AtomicUsize) -> usize {
+    counter.load(Ordering::SeqCst)
+}
+
 /// All at once, each at its turn.
-async fn ask_all(session: &Session, host: &str, count: usize) -> Vec<Result<Option<String>, Trouble>> {
+async fn ask_all(session: &Session, host: &str, count: usize) -> Vec<Result<Option<String>, RegistryError>> {
     let ask = async |number: usize| {
         let reference = Reference::parse(&format!("{host}/app{number}:1")).unwrap();
-        let _permit = session.admit(reference.registry()).await;
-        session.digest(&reference, "1", &Trace::default()).await
+        let trace = Trace::default();
+        let _permit = session.permit(&reference, true, &trace).await;
+        session.digest(&reference, "1", &trace).await
     };
     futures_util::future::join_all((0..count).map(ask)).await
 }
 
 #[tokio::test]
-async fn sixteen_side_by_side_on_one_connection() {
-    let (host, seen) = start(&Authority::new("h2").identity(&["127.0.0.1"]), good_answer).await;
+async fn thirty_two_and_more_side_by_side_on_one_connection() {
+    let (host, seen) = start(&Authority::new("h2").identity(&["127.0.0.1"]), 32, good_answer).await;
     let mut settings = settings(&[], Environment::default());
-    settings.limits = crate::registry::network::TimeLimits::default();
+    settings.limits = crate::registry::transport::network::TimeLimits::default();
     let session = Registries::new(&settings).session(None);
     let answers = ask_all(&session, &host, 100).await;
     assert!(answers.iter().all(|answer| *answer == Ok(Some(digest('a')))), "{answers:?}");
-    let number = |counter: &AtomicUsize| counter.load(Ordering::SeqCst);
+    assert_eq!(number(&seen.requests), 100);
+    let peak = number(&seen.peak);
+    assert!((32..=64).contains(&peak), "{peak} at a time");
     // One connection more was made to find out whether TLS is spoken.
-    assert_eq!((number(&seen.requests), number(&seen.peak)), (100, 16));
     assert!(number(&seen.connections) <= 2, "{} connections", number(&seen.connections));
 }
 
@@ -101,17 +111,17 @@ async fn its_answers_are_judged_as_others_are() {
         };
         answer.body(Empty::new()).unwrap()
     };
-    let (host, _) = start(&Authority::new("h2").identity(&["127.0.0.1"]), answer).await;
+    let (host, _) = start(&Authority::new("h2").identity(&["127.0.0.1"]), 1, answer).await;
     let mut settings = settings(&[], Environment::default());
-    settings.limits = crate::registry::network::TimeLimits::default();
+    settings.limits = crate::registry::transport::network::TimeLimits::default();
     let session = Registries::new(&settings).session(None);
     let mut answers = Vec::new();
     for name in ["page", "huge", "limited"] {
         let reference = Reference::parse(&format!("{host}/{name}:1")).unwrap();
         answers.push(session.digest(&reference, "1", &Trace::default()).await);
     }
-    assert!(matches!(answers[0], Err(Trouble::Refused { status: 404, .. })), "{answers:?}");
+    assert!(matches!(answers[0], Err(RegistryError::Status { status: 404, .. })), "{answers:?}");
     // The stream of a head that is too large is reset.
-    assert_eq!(answers[1].as_ref().unwrap_err().obstacle(), Some(crate::registry::Obstacle::Reset), "{answers:?}");
-    assert!(matches!(answers[2], Err(Trouble::RateLimited(_))), "{answers:?}");
+    assert_eq!(answers[1].as_ref().unwrap_err().unreachable_reason(), Some(crate::registry::UnreachableReason::Reset), "{answers:?}");
+    assert!(matches!(answers[2], Err(RegistryError::RateLimited(_))), "{answers:?}");
 }

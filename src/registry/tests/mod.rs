@@ -5,13 +5,14 @@ mod answers;
 mod certificates;
 mod credentials;
 mod http2;
+mod joined;
 mod proxies;
 mod server;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{EngineRegistries, Registries, Session, Settings, Trace, Trouble};
+use super::{EngineRegistries, Registries, RegistryError, Session, Settings, Trace};
 use crate::environment::Environment;
 use crate::{Reference, RegistryOptions};
 use server::{Asked, Reply, Server, reply};
@@ -23,8 +24,8 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 fn settings(options: &[(&str, RegistryOptions)], environment: Environment) -> Settings {
     let options: BTreeMap<_, _> = options.iter().map(|(host, options)| ((*host).to_owned(), options.clone())).collect();
     let mut settings = Settings::new(options, None, environment);
-    settings.limits.headers = Duration::from_millis(300);
-    settings.limits.request = Duration::from_millis(600);
+    settings.limits.headers = Duration::from_millis(1500);
+    settings.limits.request = Duration::from_millis(2500);
     settings
 }
 
@@ -50,7 +51,7 @@ impl Server {
     }
 
     /// Asks for a tag of this server.
-    async fn digest(&self, session: &Session, repository: &str, trace: &Trace) -> Result<Option<String>, Trouble> {
+    async fn digest(&self, session: &Session, repository: &str, trace: &Trace) -> Result<Option<String>, RegistryError> {
         let reference = self.reference(repository);
         session.digest(&reference, reference.tag().unwrap(), trace).await
     }

@@ -1,7 +1,7 @@
 //! Registries behind a proxy: their names exist for it alone.
 
 use super::*;
-use crate::registry::{CredentialUse, Obstacle};
+use crate::registry::{CredentialUse, UnreachableReason};
 use refit_lab::{Answer, Authority, ForwardProxy, LyingRegistry, TlsFront};
 use std::path::PathBuf;
 
@@ -32,9 +32,9 @@ impl Far {
     }
 
     /// What is answered with these variables set.
-    async fn ask(&self, options: &[(&str, RegistryOptions)], variables: Environment) -> (Result<Option<String>, Trouble>, Trace) {
+    async fn ask(&self, options: &[(&str, RegistryOptions)], variables: Environment) -> (Result<Option<String>, RegistryError>, Trace) {
         let mut settings = settings(options, variables);
-        settings.limits = crate::registry::network::TimeLimits::default();
+        settings.limits = crate::registry::transport::network::TimeLimits::default();
         let reference = Reference::parse(&format!("{NAME}/app:1")).unwrap();
         let trace = Trace::default();
         let session = Registries::new(&settings).session(None);
@@ -80,7 +80,7 @@ async fn plain_requests_are_handed_over_whole() {
         assert_eq!((answer, trace.requests()), (Ok(Some(digest('a'))), 1), "{address}");
         let seen = if scheme == "http" { format!("HEAD http://{NAME}/v2/app/manifests/1") } else { format!("SOCKS {NAME}") };
         assert_eq!(proxy.seen(), [seen]);
-        assert_eq!(trace.remarks().credential, Some(CredentialUse::None));
+        assert_eq!(trace.observations().credential, Some(CredentialUse::None));
         // One proxy for all: TLS is tried first, in a tunnel.
         let (answer, _) = far.ask(&[(NAME, insecure.clone())], Environment::from([("ALL_PROXY", address.as_str())])).await;
         assert_eq!(answer, Ok(Some(digest('a'))), "{address}");
@@ -106,9 +106,9 @@ async fn proxies_that_do_not_help() {
     ];
     for (case, address) in table {
         let (answer, trace) = far.ask(&[(NAME, far.options())], Environment::from([("https_proxy", address.as_str())])).await;
-        let trouble = answer.unwrap_err();
-        assert_eq!((trouble.obstacle(), trace.requests()), (Some(Obstacle::Proxy), 0), "{case} {address}: {trouble:?}");
-        assert!(!format!("{trouble:?} {trace:?}").contains("secret"), "{trouble:?}");
+        let error = answer.unwrap_err();
+        assert_eq!((error.unreachable_reason(), trace.requests()), (Some(UnreachableReason::Proxy), 0), "{case} {address}: {error:?}");
+        assert!(!format!("{error:?} {trace:?}").contains("secret"), "{error:?}");
     }
     assert_eq!((far.registry.requests().len(), proxy.seen().len()), (0, 0));
 }
@@ -121,11 +121,11 @@ async fn those_of_no_proxy_are_asked_directly() {
     for (no_proxy, direct) in [("registry.example", true), (".example", true), ("*", true), ("other.example", false), ("", false)] {
         let (answer, _) =
             far.ask(&[(NAME, far.options())], Environment::from([("HTTPS_PROXY", address.as_str()), ("NO_PROXY", no_proxy)])).await;
-        let obstacle = answer.err().and_then(|trouble| trouble.obstacle());
+        let reason = answer.err().and_then(|error| error.unreachable_reason());
         if direct {
-            assert!(matches!(obstacle, Some(Obstacle::Dns | Obstacle::Timeout)), "{no_proxy}: {obstacle:?}");
+            assert!(matches!(reason, Some(UnreachableReason::Dns | UnreachableReason::Timeout)), "{no_proxy}: {reason:?}");
         } else {
-            assert_eq!(obstacle, None, "{no_proxy}");
+            assert_eq!(reason, None, "{no_proxy}");
         }
     }
     assert_eq!(proxy.seen().len(), 2);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// What came in.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub(super) enum Reply {
     /// These bytes again and again.
     Endless(Vec<u8>, Vec<u8>),
     Hang,
+    /// Another one, once the flag is set.
+    Held(watch::Receiver<bool>, Box<Reply>),
 }
 
 /// A status line, headers, a body with its length.
@@ -99,7 +102,12 @@ async fn serve(mut stream: TcpStream, answer: Arc<dyn Fn(&Asked) -> Reply + Send
         let asked = read(&mut stream, &mut buffer).await?;
         let head_only = asked.method == "HEAD";
         log.lock().unwrap().push(asked.clone());
-        match answer(&asked) {
+        let mut reply = answer(&asked);
+        while let Reply::Held(mut flag, held) = reply {
+            flag.wait_for(|set| *set).await.ok()?;
+            reply = *held;
+        }
+        match reply {
             Reply::Bytes(bytes) => stream.write_all(if head_only { head_of(&bytes) } else { &bytes }).await.ok()?,
             Reply::Last(bytes) => {
                 stream.write_all(&bytes).await.ok()?;
@@ -117,7 +125,7 @@ async fn serve(mut stream: TcpStream, answer: Arc<dyn Fn(&Asked) -> Reply + Send
                     stream.write_all(&again).await.ok()?;
                 }
             }
-            Reply::Hang => std::future::pending().await,
+            Reply::Held(..) | Reply::Hang => std::future::pending().await,
         }
     }
 }

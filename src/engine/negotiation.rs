@@ -1,0 +1,55 @@
+//! Agreeing on an API version.
+//!
+//! Rules: docs/abi.md, section 8.
+
+use std::time::Duration;
+
+use http::Request;
+use http_body_util::BodyExt;
+
+use super::api::system;
+use super::api_version::ApiVersion;
+use super::transport::Transport;
+use crate::{Code, Result};
+
+/// Pings, and takes the newest version that both sides speak.
+pub(super) async fn negotiate(transport: &Transport, timeout: Duration) -> Result<ApiVersion> {
+    let answer = system::ping(transport, timeout).await?;
+    if !answer.status.is_success() {
+        let (status, words) = (answer.status.as_u16(), answer.text());
+        let message = format!(
+            "what answers at {} answered a ping with {status} {}: is it a Docker engine, and is it well?",
+            transport.endpoint(),
+            words.trim()
+        );
+        return Err(Code::Engine.error(message).with_http_status(status));
+    }
+    let spoken: Option<ApiVersion> = answer.headers.get("api-version").and_then(|value| value.to_str().ok()?.parse().ok());
+    let Some(spoken) = spoken else {
+        return Err(Code::Engine.error(format!("what answers at {} names no API version: is it a Docker engine?", transport.endpoint())));
+    };
+    if spoken < ApiVersion::OLDEST {
+        return Err(Code::Unsupported.error(format!(
+            "the engine at {} speaks API {spoken} at most; refit needs {} (Docker 19.03) or later",
+            transport.endpoint(),
+            ApiVersion::OLDEST
+        )));
+    }
+    Ok(spoken.min(ApiVersion::NEWEST))
+}
+
+/// bollard over our transport. Its own timeout only stands behind ours.
+pub(super) fn typed_client(transport: &Transport, api: ApiVersion, timeout: Duration) -> Result<bollard::Docker> {
+    let (client, base) = (transport.clone(), transport.base());
+    let send = move |request: bollard::BollardRequest| {
+        let client = client.clone();
+        async move {
+            let (head, body) = request.into_parts();
+            let request = Request::from_parts(head, body.map_err(Into::into).boxed_unsync());
+            client.send(request, timeout).await.map_err(|error| bollard::errors::Error::from(std::io::Error::other(error)))
+        }
+    };
+    let version = bollard::ClientVersion { major_version: api.0 as usize, minor_version: api.1 as usize };
+    bollard::Docker::connect_with_custom_transport(send, Some(base), timeout.as_secs() + 5, &version)
+        .map_err(|error| Code::InvalidArgument.error("the engine's address is not one").caused_by(&error))
+}

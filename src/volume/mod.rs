@@ -1,0 +1,28 @@
+//! Volumes, and the files in them.
+//!
+//! Files are read and written through a container that mounts the volume and is never started. No image is pulled, and none has to be there.
+
+pub(crate) mod archive;
+mod change;
+mod export;
+mod import;
+mod import_rules;
+mod list;
+mod list_files;
+mod read_file;
+mod remove_file;
+pub(crate) mod storage;
+mod write_file;
+
+pub use change::{CreateVolumeOptions, VolumeChanged};
+pub use export::Exported;
+#[cfg(feature = "capi")]
+pub(crate) use export::{Sink, export};
+pub use import::ImportOptions;
+#[cfg(feature = "capi")]
+pub(crate) use import::{Source, import};
+pub use list::{VolumeList, VolumeSummary, VolumesOptions};
+pub use list_files::{FileType, ListFilesOptions, VolumeFile, VolumeFiles};
+pub use read_file::ReadFileOptions;
+pub use remove_file::RemoveFileOptions;
+pub use write_file::{FileChanged, WriteFileOptions};

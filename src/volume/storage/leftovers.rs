@@ -1,0 +1,48 @@
+//! Storage containers whose call has not removed them: its process was killed, or the engine did not answer.
+//!
+//! Rules: docs/volumes.md, section 4.
+
+use super::name::StorageName;
+use crate::engine::Engine;
+use crate::engine::api::container_list;
+use crate::engine::api::containers::{self, Removal};
+use crate::{Code, Result};
+
+/// A storage container that is there.
+#[derive(Debug, Clone)]
+pub(crate) struct LeftStorage {
+    pub(crate) name: String,
+    id: String,
+    /// Its lease has not ended.
+    pub(crate) is_live: bool,
+}
+
+/// The storage containers of all handles.
+pub(crate) async fn left(engine: &Engine) -> Result<Vec<LeftStorage>> {
+    let (list, now) = container_list::list(engine).await?;
+    let storage = |entry: &container_list::ListedEntry| {
+        let name = entry.name()?;
+        let parsed = StorageName::parse(name)?;
+        Some(LeftStorage { name: name.to_owned(), id: entry.id.clone(), is_live: parsed.is_live(now) })
+    };
+    Ok(list.iter().filter_map(storage).collect())
+}
+
+/// Removes one; false while an archive of it is read or written.
+pub(crate) async fn remove_left(engine: &Engine, left: &LeftStorage) -> Result<bool> {
+    // While an archive is read or written the engine does not answer. A busy engine takes seconds.
+    let patience = engine.timeout() / 3;
+    match tokio::time::timeout(patience, containers::inspect(engine, &left.id)).await {
+        Err(_) => return Ok(false),
+        Ok(inspected) => {
+            if inspected?.is_none() {
+                return Ok(true);
+            }
+        }
+    }
+    match containers::remove(engine, &left.id, Removal { force: true, volumes: true }).await {
+        // Its own call has just removed it, or is removing it.
+        Err(error) if matches!(error.code(), Code::NotFound | Code::Conflict) => Ok(true),
+        removed => removed.map(|()| true),
+    }
+}

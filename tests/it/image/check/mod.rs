@@ -1,0 +1,4 @@
+//! The update check.
+
+mod cases;
+mod faults;

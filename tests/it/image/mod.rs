@@ -1,0 +1,7 @@
+//! Images: check, list, pull, update.
+
+mod check;
+mod list;
+mod pull;
+mod pull_silence;
+mod update;

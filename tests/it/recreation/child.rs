@@ -1,0 +1,79 @@
+//! The library in another process, which can be killed: a C program, as an application has it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use refit::Code;
+use serde_json::{Value, json};
+
+/// One call of a child.
+#[derive(Debug, Clone)]
+pub struct Work {
+    call: &'static str,
+    container: String,
+    open: Value,
+    options: Value,
+}
+
+impl Work {
+    /// A recreation with a short time to settle.
+    pub fn recreate(container: &str) -> Self {
+        Self { call: "recreate", container: container.into(), open: json!({}), options: json!({"settle_s": 0.3, "allow_lossy": true}) }
+    }
+
+    /// A recovery that does not wait for a lease.
+    pub fn recover(container: &str) -> Self {
+        Self { call: "recover", container: container.into(), open: json!({}), options: json!({"force": true}) }
+    }
+
+    pub fn option(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.options[name] = value.into();
+        self
+    }
+
+    pub fn state_dir(mut self, folder: &Path) -> Self {
+        self.open["state_dir"] = folder.to_str().unwrap().into();
+        self
+    }
+
+    /// Starts the child, with an engine.
+    pub fn start(&self, host: &str) -> Child {
+        let mut open = self.open.clone();
+        open["host"] = host.into();
+        let mut command = Command::new(program());
+        command.args([self.call, &open.to_string(), &self.container, &self.options.to_string()]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+}
+
+/// `tests/c/child.c`, compiled against the shared library that cargo built along with this test.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("child");
+        std::fs::create_dir_all(&folder).unwrap();
+        // Another process of these tests may be using the files: each is replaced as a whole.
+        let replace = |name: &str, make: &dyn Fn(&Path)| {
+            let (temporary, path) = (folder.join(format!("{name}-{}", std::process::id())), folder.join(name));
+            make(&temporary);
+            std::fs::rename(temporary, &path).unwrap();
+            path
+        };
+        let library = replace("librefit.so.0", &|path| std::os::unix::fs::symlink(test.with_file_name("librefit.so"), path).unwrap());
+        replace("child", &|path| {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let mut compiler = Command::new("cc");
+            compiler.arg("-I").arg(root.join("include")).arg("-o").arg(path).arg(root.join("tests/c/child.c")).arg(&library);
+            let done = compiler.arg(format!("-Wl,-rpath,{}", folder.display())).output().unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        })
+    })
+}
+
+/// The code with which a child ended.
+pub fn ended(mut child: Child) -> Option<Code> {
+    let status = child.wait().unwrap().code().expect("a child that was not killed");
+    Code::ALL.iter().copied().find(|code| *code as i32 == status)
+}
