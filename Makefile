@@ -18,6 +18,7 @@ test: ## every test, on a real engine and registry
 	$(NEED) rust c $(if $(wildcard bindings/go/go.mod),go)
 	mkdir -p $(TARGET)
 	$(LAB) $(MAKE) test-rust test-go 2>&1 | tee $(TARGET)/test.log
+	@grep -a '^UNSTEADY: ' $(TARGET)/test.log || true
 	# Every login of the tests has such a secret, and nothing that was written may hold one.
 	! grep -anE 'REFIT-SECRET|lab-secret|proxy-secret' $(TARGET)/test.log
 
