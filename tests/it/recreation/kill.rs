@@ -9,6 +9,7 @@ use refit_lab::{Exchange, Gate, Proxy, When};
 
 use super::child::{self, Work};
 use super::counter::{Call, Change, Counter};
+use super::fault::is_a_share;
 use super::{Bystanders, Case, LIMIT, every_call, in_parallel, recover, recover_gently};
 
 /// Before the engine carries a call out, or after that and before its answer.
@@ -285,7 +286,7 @@ pub fn every_kill<P: Sync>(
     });
 
     let ended_before = ended_before.into_inner().unwrap();
-    assert!(ended_before.len() * 5 <= changes, "{name}: of {changes}, runs ended before {ended_before:?}");
+    assert!(is_a_share(ended_before.len(), changes), "{name}: of {changes}, runs ended before {ended_before:?}");
 
     if !every_call() && !matches!(sample, Sample::EveryChange) {
         return bystanders.assert_untouched();
@@ -297,8 +298,9 @@ pub fn every_kill<P: Sync>(
     let names = || case.containers().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     let before = names();
     for (at, _) in reading {
-        assert!(kill_there(case, &child, &Point::At(at, Side::After)).0, "{name}: ended before {at:?}");
-        assert_eq!(names(), before, "{name}: killed after {at:?}");
+        let (killed, done) = kill_there(case, &child, &Point::At(at, Side::After));
+        assert!(killed, "{name}: ended before {at:?}, {done:?}");
+        assert_eq!(names(), before, "{name}: killed after {at:?}, {done:?}");
     }
     let recovery = recover(case).unwrap_or_else(|failure| panic!("{name}: killed before the first change: {failure:?}"));
     run.assert_recovered(&clean, &Changes(Vec::new()), &recovery, &format!("{name}: killed before the first change"));

@@ -73,6 +73,7 @@ impl Prepared<'_> {
         for neighbour in &self.neighbours {
             assert_eq!(case.inspect(neighbour["Id"].as_str().unwrap()), *neighbour, "{when}");
         }
+        // The files are read, and the addresses seen, in a running container; afterwards it is as it was, for the next attempt.
         if !running(&after) {
             case.lab.engine.post(&format!("/containers/{}/start", case.name), &Value::Null);
         }
@@ -84,6 +85,9 @@ impl Prepared<'_> {
             // Podman does not show it, which is one of the losses that a recreation reports.
             assert!(configured.is_string() || case.lab.engine.is_podman(), "{when}: {name}");
             assert!(configured.is_null() || network["IPAddress"] == configured, "{when}: {name}: {network}");
+        }
+        if !running(&after) {
+            case.lab.engine.post(&format!("/containers/{}/stop", case.name), &Value::Null);
         }
     }
 }
