@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use refit::Code;
@@ -60,6 +60,10 @@ impl Log {
         thread_local! {
             static GUARD: Mutex<Option<DefaultGuard>> = const { Mutex::new(None) };
         }
+        // Of a process with only one subscriber `tracing` asks the current thread's, whether an event is wanted, and keeps the answer: where
+        // another test's thread is the first to meet the event, that is none.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(NoSubscriber::new()));
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(self.clone()));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
