@@ -1,0 +1,154 @@
+// Package lab is the engine and the registry of the tests: `lab run -- go test ./...`, or the lab is brought up here and stays until `lab down`.
+package lab
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Up brings the lab up where that has not been done, and ends the program when it cannot be.
+func Up() {
+	if os.Getenv("REFIT_LAB_REGISTRY") != "" {
+		return
+	}
+	up, err := exec.Command(binary(), "up").Output()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "the tests need the lab: cargo build -p refit-lab, then run again (%s up: %v)\n", binary(), err)
+		os.Exit(1)
+	}
+	for _, line := range strings.Split(string(up), "\n") {
+		if name, value, ok := strings.Cut(strings.TrimPrefix(line, "export "), "="); ok {
+			os.Setenv(name, value)
+		}
+	}
+}
+
+// Root is the folder of refit's checkout.
+func Root() string {
+	folder, err := os.Getwd()
+	for err == nil && folder != "/" {
+		if _, missing := os.Stat(filepath.Join(folder, "Cargo.toml")); missing == nil {
+			return folder
+		}
+		folder = filepath.Dir(folder)
+	}
+	panic("the tests run in refit's checkout")
+}
+
+func binary() string {
+	target := os.Getenv("CARGO_TARGET_DIR")
+	if target == "" {
+		target = filepath.Join(Root(), "target")
+	}
+	return filepath.Join(target, "debug", "lab")
+}
+
+// Scope is a name that nobody else has, for all that one test makes; what has it in its name is removed with the test.
+func Scope(t testing.TB, what string) string {
+	t.Helper()
+	random := make([]byte, 4)
+	if _, err := rand.Read(random); err != nil {
+		t.Fatal(err)
+	}
+	name := "refit-lab-go-" + what + "-" + hex.EncodeToString(random)
+	t.Cleanup(func() { run(t, "clean", name) })
+	return name
+}
+
+// Published is an image in the registry.
+type Published struct {
+	Reference, Digest string
+	ImageID           string `json:"image_id"`
+}
+
+// Publish puts an image into the registry; options are those of `lab publish`.
+func Publish(t testing.TB, repository, tag string, options ...string) (p Published) {
+	t.Helper()
+	answer := run(t, append([]string{"publish", "--repo", repository, "--tag", tag}, options...)...)
+	if err := json.Unmarshal(answer, &p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func run(t testing.TB, words ...string) []byte {
+	t.Helper()
+	command := exec.Command(binary(), words...)
+	command.Stderr = os.Stderr
+	answer, err := command.Output()
+	if err != nil {
+		t.Fatalf("lab %s: %v", strings.Join(words, " "), err)
+	}
+	return answer
+}
+
+// Pull publishes an image and pulls it through the engine, without refit.
+func Pull(t testing.TB, repository, tag string, options ...string) Published {
+	t.Helper()
+	p := Publish(t, repository, tag, options...)
+	Engine(t, "POST", "/images/create?fromImage="+strings.TrimSuffix(p.Reference, ":"+tag)+"&tag="+tag, nil, nil)
+	return p
+}
+
+// Dial connects to the engine.
+func Dial(ctx context.Context) (net.Conn, error) {
+	network, address, _ := strings.Cut(os.Getenv("DOCKER_HOST"), "://")
+	return (&net.Dialer{}).DialContext(ctx, network, address)
+}
+
+// Engine is one request to the engine itself.
+func Engine(t testing.TB, method, path string, body, into any) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return Dial(ctx) },
+	}}
+	var text io.Reader
+	if body != nil {
+		document, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.NewReader(document)
+	}
+	request, err := http.NewRequest(method, "http://engine"+path, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	said, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode >= 400 {
+		t.Fatalf("%s %s: %s %s %v", method, path, answer.Status, said, err)
+	}
+	if into != nil {
+		if err := json.Unmarshal(said, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Run starts a container without refit and gives its id.
+func Run(t testing.TB, name string, body map[string]any) string {
+	t.Helper()
+	var created struct{ ID string }
+	Engine(t, "POST", "/containers/create?name="+name, body, &created)
+	Engine(t, "POST", "/containers/"+created.ID+"/start", nil, nil)
+	return created.ID
+}
