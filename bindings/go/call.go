@@ -17,7 +17,7 @@ import (
 )
 
 // decode takes fields that it does not know, as the documents may grow; the tests put a decoder in its place that does not.
-var decode = json.Unmarshal
+var decode = lenient
 
 // request is one call of the C library in Go's terms.
 type request struct {
@@ -84,17 +84,35 @@ func (c *Client) cross(ctx context.Context, q request, document any) (exists boo
 		*q.into = append([]byte{}, unsafe.Slice((*byte)(args.data), int(args.length))...)
 		C.refit_bytes_free(args.data, args.length)
 	}
+	var failure *Error
+	if code != C.REFIT_OK {
+		failure = ended(ctx, taken(args.error))
+	}
 	if args.document != nil {
 		text := C.GoString(args.document)
 		C.refit_string_free(args.document)
-		if err := decode([]byte(text), document); err != nil {
-			return false, fmt.Errorf("refit: the document of %s is not understood: %w", op, err)
-		}
-	}
-	if code != C.REFIT_OK {
-		err = ended(ctx, taken(args.error))
+		err = understood(op, []byte(text), document, failure)
+	} else if failure != nil {
+		err = failure
 	}
 	return args.exists != 0, listener.result(err)
+}
+
+// understood reads a document. Beside the call's own error, that it is not understood is one more of its causes: the code stays.
+func understood(op string, text []byte, document any, failure *Error) error {
+	err := decode(text, document)
+	switch {
+	case err == nil && failure == nil:
+		return nil
+	case err == nil:
+		return failure
+	}
+	unread := fmt.Sprintf("the document of %s is not understood: %v", op, err)
+	if failure == nil {
+		return &Error{Code: CodeData, Op: op, Message: unread}
+	}
+	failure.Causes = append(failure.Causes, unread)
+	return failure
 }
 
 // arguments are freed with free, beside an error too.
@@ -161,6 +179,8 @@ type running struct {
 	forget func()
 	// thread is the one on which a callback runs now, else 0.
 	thread atomic.Uintptr
+	// callbacks is how many have begun.
+	callbacks atomic.Uint64
 	// abandoned is a call whose callback has left by runtime.Goexit.
 	abandoned bool
 }

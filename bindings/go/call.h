@@ -3,6 +3,11 @@
 #define REFIT_GO_CALL_H
 #include <refit.h>
 
+/* The Go structs mirror this ABI. */
+#if !defined(REFIT_ABI_VERSION) || REFIT_ABI_VERSION != 0
+#error "refit: this Go package is for ABI 0, and the refit.h that was found is of another: run `make go` in the checkout that this package is from"
+#endif
+
 #define REFIT_GO_PLAIN(F) F(refit_engine_info) F(refit_history_list) F(img_list) F(container_list) F(volume_list)
 
 #define REFIT_GO_NAMED(F) \

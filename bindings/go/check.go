@@ -39,10 +39,8 @@ func (o CheckOptions) json() options {
 // Check is the verdict about one image.
 type Check struct {
 	Image string `json:"image"` // as asked
-	// State is up_to_date, update_available, platform_gone, not_local, local_only, not_in_registry, tag_gone, pinned, recreate_needed, or,
-	// where there is no verdict, unauthorized, denied, rate_limited, unreachable, registry_error, bad_response, invalid_reference,
-	// engine_error, cancelled.
-	State string `json:"state"`
+	// State is the verdict, or what prevented it: CheckUpToDate and the others.
+	State CheckState `json:"state"`
 	// Reason is the sub-kind: dns, refused, tls, timeout, reset, proxy, or why an answer is bad.
 	Reason *string `json:"reason"`
 	// HasUpdate is nil where that is not known.

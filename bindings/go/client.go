@@ -20,6 +20,7 @@ import "C"
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"sync"
 	"time"
 	"unsafe"
@@ -108,6 +109,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, ended(ctx, &Error{Code: CodeCancelled, Op: "refit_open", Message: "the engine was not asked: " + err.Error()})
 	}
+	// call.h has compared the header; this is the library, which may be a shared one of another day.
 	if found := C.refit_abi_version(); found != C.REFIT_ABI_VERSION {
 		return nil, &Error{Code: CodeUnsupported, Op: "refit_open", Message: "the librefit that was found is of another ABI than this package: " + Version()}
 	}
@@ -144,8 +146,9 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 func Version() string { return C.GoString(C.refit_version()) }
 
 // Close refuses new calls, lets those that run go on for two seconds, then cancels them and waits until they have returned: for a
-// recreation, until it is finished or rolled back. From within an OnProgress function it cancels the client's calls and returns at once.
-// It may be called any number of times, and always returns nil.
+// recreation, until it is finished or rolled back. From within a callback it cancels the client's calls and returns at once. A callback that
+// runs for two seconds more may wait for the goroutine that closes: Close returns then, and the call ends when its callback has. It may be called
+// any number of times, and always returns nil.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	idle := !c.closed && len(c.calls) == 0
@@ -165,9 +168,44 @@ func (c *Client) Close() error {
 	case <-c.ended:
 	case <-patience.C:
 		c.cancelCalls()
-		<-c.ended
+		c.wait()
 	}
 	return nil
+}
+
+// wait returns when all calls have, or when none is left but those whose callback has not returned for a while.
+func (c *Client) wait() {
+	var stuck map[*running]uint64
+	var since time.Time
+	for look := time.NewTicker(50 * time.Millisecond); ; {
+		select {
+		case <-c.ended:
+			look.Stop()
+			return
+		case <-look.C:
+		}
+		now := c.inCallbacks()
+		if now == nil || !maps.Equal(now, stuck) {
+			stuck, since = now, time.Now()
+		} else if time.Since(since) > grace {
+			look.Stop()
+			return
+		}
+	}
+}
+
+// inCallbacks are the calls with the number of their callback, when all of them are in one; else nil.
+func (c *Client) inCallbacks() map[*running]uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make(map[*running]uint64, len(c.calls))
+	for call := range c.calls {
+		if call.thread.Load() == 0 {
+			return nil
+		}
+		all[call] = call.callbacks.Load()
+	}
+	return all
 }
 
 // inside reports whether this thread is in the OnProgress function of one of the calls.

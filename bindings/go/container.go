@@ -16,8 +16,8 @@ type Container struct {
 	Name        string              `json:"name"`
 	Image       string              `json:"image"` // the reference that it was created from
 	ImageID     string              `json:"image_id"`
-	Match       string              `json:"match,omitempty"` // reference or same_image, in [Client.Containers] alone
-	State       string              `json:"state"`
+	Match       ContainerMatch      `json:"match,omitempty"` // reference or same_image, in [Client.Containers] alone
+	State       ContainerState      `json:"state"`
 	Status      string              `json:"status"`   // the engine's words
 	Outdated    bool                `json:"outdated"` // its reference names another image now
 	Created     *time.Time          `json:"created"`
@@ -49,7 +49,7 @@ type ContainerStatus struct {
 	ID           string              `json:"id"`
 	Operation    *ContainerOperation `json:"operation"`
 	Interrupted  bool                `json:"interrupted"`
-	State        string              `json:"state"` // created, running, paused, restarting, removing, exited, dead
+	State        ContainerState      `json:"state"`
 	Health       *string             `json:"health"`
 	ExitCode     *int64              `json:"exit_code"`
 	Error        *string             `json:"error"`
@@ -72,7 +72,7 @@ type ContainerInfo struct {
 	Networks      []ContainerNetwork `json:"networks"`
 	RestartPolicy string             `json:"restart_policy"`
 	Command       []string           `json:"command"`
-	Entrypoint    *[]string          `json:"entrypoint"`
+	Entrypoint    []string           `json:"entrypoint"` // nil: none
 	WorkingDir    string             `json:"working_dir"`
 	User          string             `json:"user"`
 }

@@ -36,7 +36,8 @@ func (c *Client) EngineInfo(ctx context.Context) (*EngineInfo, error) {
 // HistoryOptions choose entries of the history.
 type HistoryOptions struct {
 	// Image in any form; Container finds the updates too that recreated it.
-	Image, Container, Actor, Kind string
+	Image, Container, Actor string
+	Kind                    HistoryKind
 	// Since is the time of the oldest entry.
 	Since time.Time
 	// Limit is how many at most. Default: 100.
@@ -47,8 +48,8 @@ type HistoryOptions struct {
 // HistoryEntry is one call that changed something, or tried to.
 type HistoryEntry struct {
 	ID         string             `json:"id"`
-	At         time.Time          `json:"at"`   // its end
-	Kind       string             `json:"kind"` // pull, update, recreate, rollback, remove_old, backup, restore, service_update
+	At         time.Time          `json:"at"` // its end
+	Kind       HistoryKind        `json:"kind"`
 	Actor      *string            `json:"actor"`
 	Image      *string            `json:"image"`
 	Container  *string            `json:"container"`
@@ -56,7 +57,7 @@ type HistoryEntry struct {
 	Service    *string            `json:"service"`
 	From       *HistorySide       `json:"from"`
 	To         *HistorySide       `json:"to"`
-	Result     string             `json:"result"` // done, unchanged, rolled_back, rollback_failed, failed, cancelled
+	Result     HistoryResult      `json:"result"`
 	Error      *Error             `json:"error"`
 	ElapsedMS  int64              `json:"elapsed_ms"`
 	Containers []HistoryContainer `json:"containers"`

@@ -47,12 +47,12 @@ type ImageInfo struct {
 	Volumes        []string          `json:"volumes"`
 	User           string            `json:"user"`
 	WorkingDir     string            `json:"working_dir"`
-	Entrypoint     *[]string         `json:"entrypoint"`
-	Cmd            *[]string         `json:"cmd"`
+	Entrypoint     []string          `json:"entrypoint"`  // nil: none
+	Cmd            []string          `json:"cmd"`         // nil: none
 	Healthcheck    *json.RawMessage  `json:"healthcheck"` // the engine's own object
 	Layers         []string          `json:"layers"`
 	LastChecked    *time.Time        `json:"last_checked"`
-	LastCheckState *string           `json:"last_check_state"`
+	LastCheckState *CheckState       `json:"last_check_state"`
 	LastPulled     *time.Time        `json:"last_pulled"`
 }
 
@@ -79,7 +79,7 @@ type ImageStatus struct {
 // ImageOperation is a pull in progress.
 type ImageOperation struct {
 	Kind           string        `json:"kind"`
-	Phase          string        `json:"phase"`
+	Phase          Phase         `json:"phase"`
 	Permille       int           `json:"permille"`
 	Current        int64         `json:"current"`
 	Total          *int64        `json:"total"`
@@ -91,10 +91,10 @@ type ImageOperation struct {
 
 // LayerStatus is a layer of a pull in progress.
 type LayerStatus struct {
-	ID      string `json:"id"`
-	Status  string `json:"status"` // pending, downloading, extracting, verifying, complete
-	Current int64  `json:"current"`
-	Total   *int64 `json:"total"`
+	ID      string     `json:"id"`
+	Status  LayerState `json:"status"` // pending, downloading, extracting, verifying, complete
+	Current int64      `json:"current"`
+	Total   *int64     `json:"total"`
 }
 
 // LastError is why the last pull of an image failed.

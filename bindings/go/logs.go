@@ -27,7 +27,7 @@ type LogOptions struct {
 	// MaxBytes are the newest that ContainerLogs keeps; it alone takes this option. Default: 16 MiB.
 	MaxBytes int
 	// OnLine gets each line of FollowLogs, on the goroutine that made the call, before it returns. Its error ends the call and comes back
-	// from it unchanged; a panic in it does the same.
+	// from it unchanged; a panic in it does the same, as a [CallbackPanic].
 	OnLine func(LogLine) error
 	// Timeout ends the call.
 	Timeout time.Duration

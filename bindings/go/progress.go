@@ -7,18 +7,21 @@ import "C"
 
 import (
 	"errors"
+	"fmt"
 	"runtime/cgo"
+	"runtime/debug"
 	"time"
 )
 
 // Progress is one report of a long call: at most ten a second for each layer and for the whole, and every change of its phase.
 //
 // An OnProgress function runs on the goroutine that made the call, before it returns, never twice at once. It may be slow and may use the
-// client. Its error stops the call as a cancelled context would, and comes back from it unchanged; a panic in it does the same.
+// client. Its error stops the call as a cancelled context would, and comes back from it unchanged; a panic in it does the same, as a
+// [CallbackPanic].
 type Progress struct {
-	Operation      string // check, pull, recreate, recover, update
+	Operation      string // check, pull, recreate, recover, update, rollback
 	Subject        string // the image or container that it is about
-	Phase          string // checking, resolving, downloading, extracting, creating, stopping, starting, waiting, removing, rolling_back, done, …
+	Phase          Phase  // PhaseChecking and the others
 	Layer          string // the layer in the engine's short form; "" for the whole operation
 	Current        uint64 // bytes, or steps where nothing has a size
 	Total          uint64 // the same in all; 0: unknown
@@ -36,7 +39,24 @@ type listener struct {
 	onRead     func([]byte) (int, error)
 	call       *running
 	err        error
-	panicked   any
+	panicked   *CallbackPanic
+}
+
+// CallbackPanic is with what a call panics whose callback has panicked, once the library has ended the call.
+type CallbackPanic struct {
+	Value any    // what the callback has panicked with
+	Stack []byte // where
+}
+
+// Error has the value and the stack of the callback, which the stack of the call does not show.
+func (p *CallbackPanic) Error() string {
+	return fmt.Sprintf("%v\n\nthe callback's stack:\n%s", p.Value, p.Stack)
+}
+
+// Unwrap is the value where that is an error.
+func (p *CallbackPanic) Unwrap() error {
+	err, _ := p.Value.(error)
+	return err
 }
 
 //export refitGoProgress
@@ -53,6 +73,7 @@ func refitGoProgress(p *C.refit_progress, handle, thread C.uintptr_t) C.int32_t 
 // hear answers 0 when the call goes on.
 func (l *listener) hear(thread C.uintptr_t, callback func() error) C.int32_t {
 	l.call.thread.Store(uintptr(thread))
+	l.call.callbacks.Add(1)
 	defer l.call.thread.Store(0)
 	if l.returns(callback) {
 		return 0
@@ -65,8 +86,11 @@ func (l *listener) returns(callback func() error) bool {
 	returned := false
 	defer func() {
 		if !returned {
-			l.panicked = recover()
-			l.call.abandoned = l.panicked == nil
+			value := recover()
+			l.call.abandoned = value == nil
+			if value != nil {
+				l.panicked = &CallbackPanic{Value: value, Stack: debug.Stack()}
+			}
 		}
 	}()
 	l.err = callback()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -38,8 +39,9 @@ func TestAPanicInOnProgressEndsTheCallAndGoesOn(t *testing.T) {
 	p := publish(t, name, "1")
 	func() {
 		defer func() {
-			if recover() != errCause {
-				t.Error("the panic was lost")
+			panicked, ok := recover().(*CallbackPanic)
+			if !ok || panicked.Value != errCause || !errors.Is(panicked, errCause) || !strings.Contains(panicked.Error(), "progress_test.go") {
+				t.Errorf("the panic was lost, or its stack: %v", panicked)
 			}
 		}()
 		_, _ = c.Pull(context.Background(), p.Reference, PullOptions{OnProgress: func(Progress) error { panic(errCause) }})
@@ -69,6 +71,45 @@ func TestGoexitInOnProgressDoesNotHangClose(t *testing.T) {
 	}()
 	gone.Wait()
 	within(t, time.Second, "closing", func() { c.Close() })
+}
+
+// A callback may wait for a goroutine that closes the client: neither waits for the other for ever.
+func TestACallbackMayWaitForTheGoroutineThatCloses(t *testing.T) {
+	name := scope(t, "closing")
+	p := publish(t, name, "1")
+	c, err := Open(context.Background(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		closed := make(chan struct{})
+		first := true
+		_, err := c.Pull(context.Background(), p.Reference, PullOptions{OnProgress: func(Progress) error {
+			if first {
+				first = false
+				go func() {
+					c.Close()
+					close(closed)
+				}()
+				<-closed
+			}
+			return nil
+		}})
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, ErrClosed) {
+			t.Error(err)
+		}
+	case <-time.After(90 * time.Second):
+		t.Fatal("the callback and Close wait for each other")
+	}
+	if _, err := c.ImageExists(context.Background(), p.Reference); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	c.Close()
 }
 
 func TestOnProgressMayUseTheClientAndBeSlow(t *testing.T) {

@@ -68,13 +68,13 @@ type Recreation struct {
 	// Result is recreated; rolled_back: the old one was stopped, and runs again as before; rollback_failed; refused: nothing was begun;
 	// failed: the old one was never stopped, or did not run, and is as before; or not_attempted, of a dependent or a container of an
 	// update: its turn never came.
-	Result     string  `json:"result"`
-	OldID      string  `json:"old_id"`
-	NewID      *string `json:"new_id"`
-	Image      string  `json:"image"`
-	OldImageID *string `json:"old_image_id"`
-	NewImageID *string `json:"new_image_id"`
-	State      *string `json:"state"`
+	Result     RecreationResult `json:"result"`
+	OldID      string           `json:"old_id"`
+	NewID      *string          `json:"new_id"`
+	Image      string           `json:"image"`
+	OldImageID *string          `json:"old_image_id"`
+	NewImageID *string          `json:"new_image_id"`
+	State      *ContainerState  `json:"state"`
 	// DowntimeMS is from the old one's State.FinishedAt to the new one's State.StartedAt; nil where it did not run, and with --rm.
 	DowntimeMS           *int64       `json:"downtime_ms"`
 	Changes              []Change     `json:"changes"`
@@ -127,8 +127,8 @@ type Recovered struct {
 	Situation string `json:"situation"`
 	// Action is finished, undone, removed_old, busy (a run is at work on it, or was a moment ago), foreign (other containers are in the way),
 	// or, in a dry run and beside an Error, what is still to be done: would_finish, would_undo.
-	Action string `json:"action"`
-	Error  *Error `json:"error"`
+	Action RecoveryAction `json:"action"`
+	Error  *Error         `json:"error"`
 }
 
 // Recreate replaces a container by a new one made from the image that its reference names now, with its whole configuration, networks and

@@ -65,16 +65,16 @@ type Plan struct {
 
 // PlannedContainer is what an update would do to one container.
 type PlannedContainer struct {
-	Container           string   `json:"container"`
-	ID                  string   `json:"id"`
-	State               string   `json:"state"`
-	Outdated            bool     `json:"outdated"`
-	Match               string   `json:"match"`  // reference or same_image
-	Action              string   `json:"action"` // recreate_and_start, recreate, up_to_date, other_reference, refused
-	Reason              *string  `json:"reason"`
-	Order               int      `json:"order"` // 0 first; equal numbers may run side by side
-	Dependents          []string `json:"dependents"`
-	EstimatedDowntimeMS *int64   `json:"estimated_downtime_ms"`
+	Container           string         `json:"container"`
+	ID                  string         `json:"id"`
+	State               ContainerState `json:"state"`
+	Outdated            bool           `json:"outdated"`
+	Match               ContainerMatch `json:"match"`
+	Action              PlannedAction  `json:"action"`
+	Reason              *string        `json:"reason"`
+	Order               int            `json:"order"` // 0 first; equal numbers may run side by side
+	Dependents          []string       `json:"dependents"`
+	EstimatedDowntimeMS *int64         `json:"estimated_downtime_ms"`
 }
 
 // ImageChange is a field of the image's configuration that differs.
@@ -89,7 +89,7 @@ type UpdateReport struct {
 	Image      string           `json:"image"`
 	Check      *Check           `json:"check"`
 	Pull       *PullResult      `json:"pull"`
-	Tag        string           `json:"tag"` // moved, restored, unchanged; empty where the engine did not say
+	Tag        TagResult        `json:"tag"` // moved, restored, unchanged; empty where the engine did not say
 	Containers []Recreation     `json:"containers"`
 	Backups    []Backup         `json:"backups"` // always empty in this version
 	RemovedOld *RemoveOldResult `json:"removed_old"`

@@ -57,7 +57,7 @@ type VolumeListFilesOptions struct {
 type VolumeFile struct {
 	Name       string     `json:"name"`
 	Path       string     `json:"path"` // from the volume's root, without a slash at the beginning
-	Type       string     `json:"type"` // file, directory, symlink or other
+	Type       FileType   `json:"type"`
 	Size       uint64     `json:"size"`
 	Mode       uint32     `json:"mode"` // permissions, with setuid (04000), setgid (02000) and sticky (01000)
 	UID        uint64     `json:"uid"`
