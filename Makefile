@@ -47,6 +47,13 @@ ifneq ($(wildcard bindings/go/go.mod),)
 	cd bindings/go && go vet ./... && $(abspath $(TARGET))/debug/lab run -- go test -race ./...
 endif
 
+test-go-cross: ## programs for musl and for arm64, built from their archives and run; two releases are built for it
+	$(NEED) rust c go
+	command -v qemu-aarch64-static > /dev/null || apt-get -qq install -y --no-install-recommends qemu-user-static libc6-dev-arm64-cross > /dev/null
+	$(MAKE) go MUSL=1
+	GOARCH=arm64 $(MAKE) go
+	$(LAB) sh -c 'cd bindings/go && REFIT_GO_CROSS=1 go test -run "TestAStaticProgram|TestAProgramForArm64" .'
+
 demo: ## an update of a running container, seen from the outside
 	$(NEED) rust c demo
 	$(LAB) examples/demo
@@ -72,25 +79,31 @@ schema: ## writes include/refit.schema.json from the documents' structs
 	REFIT_WRITE=1 cargo test -q --test abi schema
 
 # REFIT_BUILT is a folder with rustc's librefit.so and librefit.a that are to be packaged as they are (the tests take the debug build). Without
-# it they are built, both at once and without an rlib, which would switch LTO off without a word.
-LIBRARIES := $(or $(REFIT_BUILT),$(TARGET)/dist)
+# it they are built, both at once and without an rlib, which would switch LTO off without a word. TRIPLE is another platform, of which there is the
+# archive alone; TOOLS are its binutils.
+LIBRARIES := $(or $(REFIT_BUILT),$(TARGET)/$(if $(TRIPLE),$(TRIPLE)/)dist)
 PACKAGE := $(LIBRARIES)/package
+comma := ,
 build:
 ifndef REFIT_BUILT
-	$(NEED) rust c
-	cargo rustc --lib --profile dist --crate-type cdylib,staticlib
+	$(NEED) rust c $(if $(TRIPLE),$(TRIPLE))
+	cargo rustc --lib --profile dist --crate-type $(if $(TRIPLE),staticlib --target $(TRIPLE),cdylib$(comma)staticlib)
 endif
 
-dist: build ## the release: shared library, static library, refit.pc, in target/dist/package
+archive: build
 	mkdir -p $(PACKAGE)
-	objcopy --strip-unneeded $(LIBRARIES)/librefit.so $(PACKAGE)/librefit.so.$(VERSION)
-	# One object in which only the symbols of the list are global: two Rust archives side by side would define the same names.
-	objcopy --remove-section=.llvmbc --remove-section=.llvmcmd $(LIBRARIES)/librefit.a $(PACKAGE)/all.a
-	ld -r --force-group-allocation --gc-sections $$(sed 's/^/-u /' tests/c/symbols.txt) --whole-archive $(PACKAGE)/all.a -o $(PACKAGE)/refit.o
-	objcopy --strip-debug --keep-global-symbols=tests/c/symbols.txt $(PACKAGE)/refit.o
+	# One object in which only the symbols of the list are global: two Rust archives side by side would define the same names. Rust's musl has an
+	# unwinder of its own, where the others use gcc's.
+	$(TOOLS)objcopy --remove-section=.llvmbc --remove-section=.llvmcmd $(LIBRARIES)/librefit.a $(PACKAGE)/all.a
+	$(TOOLS)ld -r --force-group-allocation --gc-sections $$(sed 's/^/-u /' tests/c/symbols.txt) --whole-archive $(PACKAGE)/all.a \
+	  --no-whole-archive $(if $(findstring musl,$(TRIPLE)),$$(rustc --print sysroot)/lib/rustlib/$(TRIPLE)/lib/self-contained/libunwind.a) -o $(PACKAGE)/refit.o
+	$(TOOLS)objcopy --strip-debug --keep-global-symbols=tests/c/symbols.txt $(PACKAGE)/refit.o
 	rm -f $(PACKAGE)/librefit.a
-	ar rcsD $(PACKAGE)/librefit.a $(PACKAGE)/refit.o
+	$(TOOLS)ar rcsD $(PACKAGE)/librefit.a $(PACKAGE)/refit.o
 	rm $(PACKAGE)/all.a $(PACKAGE)/refit.o
+
+dist: archive ## the release: shared library, static library, refit.pc, in target/dist/package
+	objcopy --strip-unneeded $(LIBRARIES)/librefit.so $(PACKAGE)/librefit.so.$(VERSION)
 
 install: dist ## library, header and refit.pc: make install PREFIX=/usr/local
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
@@ -104,14 +117,39 @@ install: dist ## library, header and refit.pc: make install PREFIX=/usr/local
 	  'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lrefit' 'Libs.private: -lutil -lrt -lpthread -lm -ldl' \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/refit.pc
 
-go: dist ## the static library where the Go binding looks for it
-	install -D -m 644 $(PACKAGE)/librefit.a bindings/go/lib/$$(go env GOOS)_$$(go env GOARCH)/librefit.a
-	# Go's build cache sees neither the header nor the archive; this header in the package is a part of its key.
-	cat include/refit.h bindings/go/lib/*/librefit.a | sha256sum | sed 's|.*|/* & */|' > bindings/go/built.h
+# The platform of the archive for Go: GOARCH=arm64 make go, make go MUSL=1. One that is not this machine's has a triple.
+GO_PLATFORM = linux_$(or $(GOARCH),$(shell go env GOARCH))$(if $(MUSL),_musl)
+ifeq ($(shell uname -m),aarch64)
+TRIPLE_linux_amd64 := x86_64-unknown-linux-gnu
+TOOLS_linux_amd64 := x86_64-linux-gnu-
+else
+TRIPLE_linux_arm64 := aarch64-unknown-linux-gnu
+TOOLS_linux_arm64 := aarch64-linux-gnu-
+endif
+TRIPLE_linux_amd64_musl := x86_64-unknown-linux-musl
+
+go: ## header and archive where the Go binding looks for them; GOARCH=arm64 and MUSL=1 for other platforms
+	@[ -d bindings/go/lib/$(GO_PLATFORM) ] || { echo "there are archives for $$(ls bindings/go/lib | xargs), not for $(GO_PLATFORM)" >&2; exit 1; }
+	$(MAKE) go-archive TRIPLE=$(TRIPLE_$(GO_PLATFORM)) TOOLS=$(TOOLS_$(GO_PLATFORM))
+
+go-archive: archive
+	install -D -m 644 $(PACKAGE)/librefit.a bindings/go/lib/$(GO_PLATFORM)/librefit.a
+	install -D -m 644 include/refit.h bindings/go/include/refit.h
+	sha256sum < bindings/go/lib/$(GO_PLATFORM)/librefit.a | sed 's|.*|/* & */|' > bindings/go/lib/$(GO_PLATFORM)/built.h
+	# Go's build cache sees neither the header nor the archives in the other folders; this header in the package is a part of its key.
+	cat include/refit.h bindings/go/lib/*/built.h | sha256sum | sed 's|.*|/* & */|' > bindings/go/built.h
+
+go-module: ## the Go module, ready to be tagged or vendored, with the archives that there are: make go-module OUT=dir
+	[ -n "$(OUT)" ] || { echo "make go-module OUT=dir: where is it to be written?" >&2; exit 1; }
+	[ -e bindings/go/built.h ] || { echo "there is no archive yet: make go, GOARCH=arm64 make go, make go MUSL=1" >&2; exit 1; }
+	[ ! -e "$(OUT)" ] || [ -z "$$(ls -A "$(OUT)")" ] || { echo "$(OUT) is there and not empty" >&2; exit 1; }
+	mkdir -p "$(OUT)"
+	tar -C bindings/go --exclude='*_test.go' --exclude=./internal --exclude=.gitignore -c . | tar -C "$(OUT)" -x
+	cp LICENSE-APACHE "$(OUT)"/LICENSE
 
 clean: ## takes the lab down, then everything that was built
 	-cargo build -q --workspace --bin lab && $(TARGET)/debug/lab down
 	cargo clean
-	rm -rf bindings/go/lib bindings/go/built.h
+	rm -f bindings/go/lib/*/librefit.a bindings/go/lib/*/built.h bindings/go/include/refit.h bindings/go/built.h
 
-.PHONY: help test test-rust test-kills test-c test-go demo matrix lint header schema build dist install go clean
+.PHONY: help test test-rust test-kills test-c test-go test-go-cross demo matrix lint header schema build archive dist install go go-archive go-module clean

@@ -2,12 +2,14 @@
 
 package refit
 
-// The archive is named whole, so that no librefit.so of the system is taken in its place. `make go` puts it there.
+// The header and the archives are in folders of their own, which are packages so that `go mod vendor` takes them along. `make go` fills them.
 
 /*
-#cgo CFLAGS: -I${SRCDIR}/../../include
-#cgo linux,amd64 LDFLAGS: ${SRCDIR}/lib/linux_amd64/librefit.a
-#cgo linux,arm64 LDFLAGS: ${SRCDIR}/lib/linux_arm64/librefit.a
-#cgo LDFLAGS: -lgcc_s -lutil -lrt -lpthread -lm -ldl
+#cgo CFLAGS: -I${SRCDIR}/include
+#if !__has_include("include/refit.h")
+#error "refit: its header is missing. Run `make go` in refit's checkout, or build with -tags refit_dynamic and an installed librefit.so"
+#endif
 */
 import "C"
+
+import _ "github.com/refit-rs/refit/bindings/go/include"

@@ -92,11 +92,21 @@ func TestCloseFreesAReadThatWaits(t *testing.T) {
 		if err == nil {
 			t.Error("something was read")
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(90 * time.Second):
 		t.Fatal("the read still waits")
 	}
-	// The call has ended too, or this would wait for the grace.
-	within(t, 1900*time.Millisecond, "closing", func() { c.Close() })
+	// The call has ended too.
+	running := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.calls)
+	}
+	for end := time.Now().Add(90 * time.Second); running() > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the call is still running")
+		}
+	}
+	c.Close()
 
 	c, ctx := open(t), context.Background()
 	ctx, cancel := context.WithCancel(ctx)

@@ -53,6 +53,7 @@ func open(t testing.TB) *Client {
 	return c
 }
 
+// within has limits that are far beyond what a slow machine needs: what it finds is a call that does not end.
 func within(t testing.TB, limit time.Duration, what string, work func()) {
 	t.Helper()
 	begun := time.Now()

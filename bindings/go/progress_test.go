@@ -70,7 +70,7 @@ func TestGoexitInOnProgressDoesNotHangClose(t *testing.T) {
 		t.Error("the call returned")
 	}()
 	gone.Wait()
-	within(t, time.Second, "closing", func() { c.Close() })
+	within(t, time.Minute, "closing", func() { c.Close() })
 }
 
 // A callback may wait for a goroutine that closes the client: neither waits for the other for ever.
@@ -100,7 +100,8 @@ func TestACallbackMayWaitForTheGoroutineThatCloses(t *testing.T) {
 	}()
 	select {
 	case err := <-ended:
-		if !errors.Is(err, ErrClosed) {
+		// The pull may have succeeded while its callback waited.
+		if err != nil && !errors.Is(err, ErrClosed) {
 			t.Error(err)
 		}
 	case <-time.After(90 * time.Second):
@@ -138,7 +139,7 @@ func TestCloseInOnProgressEndsTheCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	within(t, 5*time.Second, "the pull", func() {
+	within(t, time.Minute, "the pull", func() {
 		_, err = c.Pull(context.Background(), p.Reference, PullOptions{OnProgress: func(Progress) error { return c.Close() }})
 	})
 	if !errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled) {

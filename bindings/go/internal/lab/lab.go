@@ -58,11 +58,7 @@ func binary() string {
 // Scope is a name that nobody else has, for all that one test makes; what has it in its name is removed with the test.
 func Scope(t testing.TB, what string) string {
 	t.Helper()
-	random := make([]byte, 4)
-	if _, err := rand.Read(random); err != nil {
-		t.Fatal(err)
-	}
-	name := "refit-lab-go-" + what + "-" + hex.EncodeToString(random)
+	name := "refit-lab-go-" + what + "-" + random()
 	t.Cleanup(func() { run(t, "clean", name) })
 	return name
 }
@@ -111,37 +107,49 @@ func Dial(ctx context.Context) (net.Conn, error) {
 // Engine is one request to the engine itself.
 func Engine(t testing.TB, method, path string, body, into any) {
 	t.Helper()
+	if err := request(method, path, body, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func request(method, path string, body, into any) error {
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return Dial(ctx) },
 	}}
-	var text io.Reader
-	if body != nil {
-		document, err := json.Marshal(body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text = bytes.NewReader(document)
-	}
-	request, err := http.NewRequest(method, "http://engine"+path, text)
+	document, err := json.Marshal(body)
 	if err != nil {
-		t.Fatal(err)
+		return err
+	}
+	if body == nil {
+		document = nil
+	}
+	request, err := http.NewRequest(method, "http://engine"+path, bytes.NewReader(document))
+	if err != nil {
+		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	answer, err := client.Do(request)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer answer.Body.Close()
 	said, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode >= 400 {
-		t.Fatalf("%s %s: %s %s %v", method, path, answer.Status, said, err)
+		return fmt.Errorf("%s %s: %s %s %v", method, path, answer.Status, said, err)
 	}
-	if into != nil {
-		if err := json.Unmarshal(said, into); err != nil {
-			t.Fatal(err)
-		}
+	if into == nil {
+		return nil
 	}
+	return json.Unmarshal(said, into)
+}
+
+// random is eight digits that nobody else has.
+func random() string {
+	random := make([]byte, 4)
+	// It never fails on Linux.
+	_, _ = rand.Read(random)
+	return hex.EncodeToString(random)
 }
 
 // Run starts a container without refit and gives its id.

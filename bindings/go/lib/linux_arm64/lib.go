@@ -1,0 +1,2 @@
+// Package linux_arm64 holds the archive for this platform, which `make go` puts here. It is a package so that `go mod vendor` takes it along.
+package linux_arm64
