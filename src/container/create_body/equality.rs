@@ -8,6 +8,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::mounts::mounted;
+use super::network_id::shares_name;
 use super::networks::{Endpoint, compared, endpoints, may_be_allocated};
 use super::value::{clean_path, entries, is_empty, list, same, text};
 use super::{CreateInput, EngineFacts, Network, host_config, identity, image_defaults, mac, managed, name, podman, sysctls, volumes_from};
@@ -323,6 +324,12 @@ fn networks(differences: &mut Differences, input: &CreateInput, old: &Value, new
         }
         for settings in [&mut expected, &mut actual] {
             without_sysctls(settings);
+        }
+        // Elsewhere the name says which network it is, and one that was created again has another id.
+        if shares_name(endpoint, input.inventory) {
+            for (compared, shown) in [(&mut expected, &endpoint.settings), (&mut actual, &other.settings)] {
+                compared["NetworkID"] = shown["NetworkID"].clone();
+            }
         }
         if expected != actual {
             differences.add(&field, &expected, &actual);

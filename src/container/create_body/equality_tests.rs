@@ -191,6 +191,23 @@ fn a_swarms_address_and_moved_sysctls_are_explained() {
 }
 
 #[test]
+fn a_network_that_shares_its_name_is_compared_by_its_id() {
+    let other = with(new(), "/NetworkSettings/Networks/n1/NetworkID", json!("22"));
+    assert_eq!(differences(&old(), &other), Vec::<String>::new(), "the name says which one it is");
+    let facts = EngineFacts { api_version: (1, 41), ..EngineFacts::default() };
+    let networks = vec![json!({"Name": "n1", "Id": "11"}), json!({"Name": "n1", "Id": "22"})];
+    let inventory = EngineInventory { networks, ..EngineInventory::default() };
+    let (old, old_image, new_image) = (old(), old_image(), new_image());
+    let input = CreateInput { container: &old, old_image: &old_image, new_image: Some(&new_image), facts: &facts, inventory: &inventory };
+    let fields = |new: &Value| -> Vec<String> {
+        verify(&input, new).err().unwrap_or_default().into_iter().map(|difference| difference.field).collect()
+    };
+    assert_eq!(fields(&other), ["NetworkSettings.Networks.n1"]);
+    assert_eq!(fields(&new()), ["NetworkSettings.Networks.n1"], "which one is not known");
+    assert_eq!(fields(&with(new(), "/NetworkSettings/Networks/n1/NetworkID", json!("11"))), Vec::<String>::new());
+}
+
+#[test]
 fn a_volume_without_a_name_is_compared_by_its_path() {
     let unnamed = |source: &str| json!({"Type": "volume", "Source": source, "Destination": "/data", "Driver": "local", "RW": true, "Propagation": ""});
     let (old, new) = (with(old(), "/Mounts/0", unnamed("/lib/volumes/v/_data")), new());

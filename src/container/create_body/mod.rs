@@ -15,6 +15,7 @@ mod image_defaults;
 mod mac;
 mod managed;
 mod mounts;
+mod network_id;
 mod networks;
 mod own_connection;
 mod plan_warnings;
@@ -131,7 +132,7 @@ pub(crate) struct CreatePlan {
 /// One call of `POST /networks/NETWORK/connect`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Connect {
-    /// The network's name.
+    /// The network's name; its id where another network has its name.
     pub(crate) network: String,
     /// `EndpointConfig`.
     pub(crate) endpoint: Value,

@@ -5,11 +5,12 @@
 use serde_json::{Map, Value, json};
 
 use super::mac;
+use super::network_id::network_id;
 use super::value::{entries, is_empty, is_id_of, list, same, short_id, text};
 use super::{Connect, EngineFacts, EngineInventory, sysctls};
 
 /// Since this version a create takes all networks; before, one, and the others by `connect`.
-const MANY_AT_CREATE: (u32, u32) = (1, 44);
+pub(super) const MANY_AT_CREATE: (u32, u32) = (1, 44);
 /// Before this version inspect mixes the short id and the hostname into the aliases.
 const PURE_ALIASES: (u32, u32) = (1, 45);
 const GATEWAY_PRIORITY: (u32, u32) = (1, 48);
@@ -112,13 +113,18 @@ pub(super) fn plan(container: &Value, facts: &EngineFacts, inventory: &EngineInv
     let main = endpoints.iter().position(|endpoint| endpoint.is_mode).unwrap_or(0);
     for (index, endpoint) in endpoints.iter().enumerate() {
         let mut settings = settings(endpoint, container, facts);
+        let id = network_id(endpoint, facts, inventory);
+        if let Some(id) = id {
+            settings.insert("NetworkID".into(), id.into());
+        }
         if allocated(endpoint) {
             settings.shift_remove("IPAMConfig");
         }
         if kind != Network::None && (index == main || facts.api_version >= MANY_AT_CREATE) {
             plan.at_create.insert(endpoint.network.clone(), Value::Object(settings));
         } else {
-            plan.connects.push(Connect { network: endpoint.network.clone(), endpoint: Value::Object(settings) });
+            let network = id.unwrap_or(&endpoint.network).to_owned();
+            plan.connects.push(Connect { network, endpoint: Value::Object(settings) });
         }
     }
     plan
@@ -159,7 +165,7 @@ fn has_addresses(settings: &Value) -> bool {
 }
 
 /// What is sent of an endpoint: what the user configured. The rest is the engine's, and a `NetworkID` of a network
-/// that was recreated would make the start fail.
+/// that was recreated would make the start fail; it is sent only where [`network_id`] says so.
 fn settings(endpoint: &Endpoint, container: &Value, facts: &EngineFacts) -> Map<String, Value> {
     let shown = &endpoint.settings;
     let mut sent = Map::new();

@@ -2,8 +2,6 @@
 //!
 //! Rules: docs/recreate.md, section 2.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::bystander::{may_depend_on, not_inspected};
@@ -11,7 +9,7 @@ use super::dependents::Dependent;
 use super::host_config::providers;
 use super::value::{is_id_of, list, text};
 use super::volumes_from::named;
-use super::{Allowed, CreateInput, EngineFacts, dependents, managed, name, networks, own_connection};
+use super::{Allowed, CreateInput, EngineFacts, dependents, managed, name, network_id, networks, own_connection};
 use crate::platform::Platform;
 use crate::{Code, Error, Result};
 
@@ -145,19 +143,11 @@ fn auto_remove(input: &CreateInput, allowed: Allowed) -> Option<Error> {
     (removed && !allowed.auto_remove).then(|| says(input, Code::Conflict, why))
 }
 
-/// Engines before 25 allow two networks of one name. A container on one of them is created there, by name or by id, and cannot be started.
+/// Of several networks with one name the new container joins one only by its id.
 fn ambiguous_network(input: &CreateInput, _: Allowed) -> Option<Error> {
-    networks::endpoints(input.container).iter().find_map(|endpoint| {
-        let same_name = input.inventory.networks.iter().filter(|network| text(network, "Name") == endpoint.network);
-        let ids: BTreeSet<&str> = same_name.map(|network| text(network, "Id")).collect();
-        let why = format!(
-            "there are {} networks with the name {}, and this engine starts no container on one of them: remove the others ({})",
-            ids.len(),
-            endpoint.network,
-            ids.iter().copied().collect::<Vec<_>>().join(", ")
-        );
-        (ids.len() > 1).then(|| says(input, Code::Conflict, &why))
-    })
+    let endpoints = networks::endpoints(input.container);
+    let why = endpoints.iter().find_map(|endpoint| network_id::ambiguous(endpoint, input.facts, input.inventory))?;
+    Some(says(input, Code::Conflict, &why))
 }
 
 /// A create with a provider that is gone succeeds, and the start fails.

@@ -14,4 +14,5 @@ mod podman;
 mod ports;
 mod refusals;
 mod rollback;
+mod shared_names;
 mod volumes;

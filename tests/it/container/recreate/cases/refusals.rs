@@ -211,27 +211,6 @@ fn an_image_of_another_variant_is_refused_before_anything_is_created() {
     moving.try_recreate(options()).unwrap_or_else(|failure| panic!("the same variant: {failure}"));
 }
 
-/// Engines before 25 allow two networks of one name, and then start no container on one of them any more.
-#[test]
-fn a_network_whose_name_another_one_has_too_is_refused_before_the_stop() {
-    let moving = Moving::plain("twins");
-    let name = moving.other("twin");
-    let create = || moving.engine().ask("POST", "/networks/create", &json!({"Name": name, "Labels": {"refit-lab": "1"}}));
-    assert_eq!(create().status, 201);
-    moving.run(json!({"HostConfig": {"NetworkMode": name}}));
-    let twin = create();
-    if twin.status != 201 {
-        return not_here("this engine allows no two networks of one name");
-    }
-    let second = twin.json()["Id"].as_str().unwrap().to_owned();
-    moving.move_on();
-    let error = moving.refused(options());
-    assert_eq!(error.code(), Code::Conflict, "{error}");
-    assert!(error.message().contains(&name) && error.message().contains(&second), "{error}");
-    moving.engine().delete(&format!("/networks/{second}"));
-    moving.recreate_as_it_is(options());
-}
-
 /// Something else has created the provider again, and the caller says which container it is now.
 #[test]
 fn a_container_whose_provider_is_gone_is_attached_to_the_one_that_the_caller_names() {
