@@ -6,9 +6,10 @@
 //! Rules: docs/recreate.md, section 8.
 
 mod record;
+mod shared_list;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
@@ -20,6 +21,7 @@ use crate::engine::api::container_list::{self, ListedEntry, ListedNetworking};
 use crate::engine::api::containers;
 use crate::volume::storage::name::StorageName;
 use crate::{Code, Result};
+use shared_list::SharedList;
 
 /// An engine with a thousand containers is not asked about all of them at once.
 pub(crate) const INSPECTS_AT_ONCE: usize = 16;
@@ -32,7 +34,17 @@ const PROJECT: &str = "com.docker.compose.project";
 
 /// What was read of the containers of one engine. The references of a container are kept as long as it exists.
 #[derive(Debug, Default)]
-pub(crate) struct Inventory(Mutex<BTreeMap<String, Known>>);
+pub(crate) struct Inventory {
+    known: Mutex<BTreeMap<String, Known>>,
+    list: SharedList<Listed>,
+}
+
+/// The list, and the engine's clock at the time.
+#[derive(Debug)]
+struct Listed {
+    entries: Arc<Vec<ListedEntry>>,
+    clock: Clock,
+}
 
 /// A container that was inspected.
 #[derive(Debug, Clone)]
@@ -55,7 +67,7 @@ pub(crate) enum Depth<'a> {
 /// All containers at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Look {
-    pub(crate) list: Vec<ListedEntry>,
+    pub(crate) list: Arc<Vec<ListedEntry>>,
     /// The engine's clock, as it was read with the list.
     pub(crate) clock: Clock,
     /// What is known of each, in the form of its inspect: id, name, state, references to other containers, mounts.
@@ -73,10 +85,8 @@ impl Inventory {
 
     /// Asks for the list, and inspects what is not known yet or has changed its networks. A container that is removed meanwhile is left out.
     pub(crate) async fn look(&self, engine: &Engine, depth: Depth<'_>) -> Result<Look> {
-        let (mut list, now) = container_list::list(engine).await?;
-        // They depend on nothing but a volume, and are gone in a moment.
-        list.retain(|entry| entry.name().and_then(StorageName::parse).is_none());
-        let clock = Clock::at(now);
+        let listed = self.list.get(|| list(engine)).await?;
+        let (list, clock) = (Arc::clone(&listed.entries), listed.clock);
         let unknown = self.forget_removed(&list);
         let to_inspect = match depth {
             Depth::Whole => unknown,
@@ -87,7 +97,7 @@ impl Inventory {
         let links = record::links(&list);
         let (mut containers, mut only_listed) = (Vec::with_capacity(list.len()), 0);
         let known = self.lock();
-        for entry in &list {
+        for entry in list.iter() {
             match known.get(&entry.id) {
                 Some(known) => containers.push(record::with_entry(&known.record, entry, &links)),
                 None if inspected.contains(entry.id.as_str()) => {}
@@ -141,8 +151,15 @@ impl Inventory {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn list(engine: &Engine) -> Result<Listed> {
+    let (mut entries, now) = container_list::list(engine).await?;
+    // They depend on nothing but a volume, and are gone in a moment.
+    entries.retain(|entry| entry.name().and_then(StorageName::parse).is_none());
+    Ok(Listed { entries: Arc::new(entries), clock: Clock::at(now) })
 }
 
 /// Of the containers beside the members, those that are inspected for a plan: first those of a member's compose project, and those that have a

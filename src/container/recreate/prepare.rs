@@ -25,7 +25,7 @@ use crate::{Code, Error, Result};
 /// The containers and networks of the engine, as they were when a preflight began.
 #[derive(Debug)]
 pub(crate) struct EngineSnapshot {
-    list: Vec<ListedEntry>,
+    list: Arc<Vec<ListedEntry>>,
     /// The engine's clock, as it was read with it.
     clock: Clock,
     facts: EngineFacts,
