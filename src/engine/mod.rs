@@ -1,5 +1,6 @@
 //! The engine: where it is, which API version is spoken with it, and JSON in and out of it.
 
+mod answer_body;
 pub(crate) mod api;
 mod api_version;
 mod endpoint;

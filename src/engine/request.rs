@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::WriteHalf;
 
+use super::answer_body::AnswerBody;
 use super::streams::ByteStream;
 use super::transport::{self, Body, Transport};
 use super::{Engine, Session, phrases, silence};
@@ -80,6 +81,8 @@ enum Patience {
     Limit(Duration),
     /// As long as the engine answers a ping after each silence of this length.
     WhileEngineAnswers(Duration),
+    /// The same of an answer that is a stream: it has its connection to itself.
+    OfStream(Duration),
 }
 
 /// 304 says that a container was started or stopped already. Any other 3xx is none: the engine redirects a path that it does not take as it
@@ -205,7 +208,7 @@ impl Engine {
         headers: &HeaderMap,
         body: Option<&Value>,
     ) -> Result<ByteStream> {
-        let (response, _) = self.send(what, method.clone(), path, headers, body, Patience::WhileEngineAnswers(self.timeout())).await?;
+        let (response, _) = self.send(what, method.clone(), path, headers, body, Patience::OfStream(self.timeout())).await?;
         if is_success(response.status()) {
             return Ok(ByteStream::new(response.into_body(), self.transport.clone(), self.timeout()));
         }
@@ -264,7 +267,7 @@ impl Engine {
         headers: &HeaderMap,
         body: Option<&Value>,
         patience: Patience,
-    ) -> Result<(Response<Incoming>, Arc<Session>)> {
+    ) -> Result<(Response<AnswerBody>, Arc<Session>)> {
         let bytes = match body {
             Some(body) => serde_json::to_vec(body).map_err(|error| Code::Panic.error("a body is not JSON").caused_by(&error))?,
             None => Vec::new(),
@@ -284,9 +287,13 @@ impl Engine {
                 .body(transport::body(bytes.clone()))
                 .map_err(|error| Code::InvalidArgument.error(format!("{what}: no address can be made of it")).caused_by(&error))?;
             let sent = match patience {
-                Patience::Limit(timeout) => self.transport.send(request, timeout).await,
+                Patience::Limit(timeout) => self.transport.send(request, timeout).await.map(shared),
                 Patience::WhileEngineAnswers(silence) => {
                     let sending = self.transport.send_patiently(request);
+                    silence::while_engine_answers(&self.transport, silence, sending).await.and_then(|sent| sent).map(shared)
+                }
+                Patience::OfStream(silence) => {
+                    let sending = self.transport.send_alone(request);
                     silence::while_engine_answers(&self.transport, silence, sending).await.and_then(|sent| sent)
                 }
             };
@@ -312,10 +319,14 @@ impl Engine {
     }
 }
 
+fn shared(answer: Response<Incoming>) -> Response<AnswerBody> {
+    answer.map(AnswerBody::from)
+}
+
 /// Reads an answer to its end; no part of it may be silent for longer than `timeout`.
-pub(super) async fn collect(transport: &Transport, response: Response<Incoming>, timeout: Duration) -> Result<Answer> {
+pub(super) async fn collect(transport: &Transport, response: Response<impl Into<AnswerBody>>, timeout: Duration) -> Result<Answer> {
     let (head, body) = response.into_parts();
-    let mut stream = ByteStream::new(body, transport.clone(), timeout);
+    let mut stream = ByteStream::new(body.into(), transport.clone(), timeout);
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await? {
         bytes.extend_from_slice(&chunk);

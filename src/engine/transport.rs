@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Frame, Incoming};
@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
+use super::answer_body::{self, AnswerBody};
 use super::endpoint::Endpoint;
 use super::tls;
 use crate::environment::Environment;
@@ -35,6 +36,7 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
     client: Client<Connector, Body>,
+    connector: Connector,
     endpoint: Arc<Endpoint>,
     authority: String,
 }
@@ -51,8 +53,8 @@ impl Transport {
         };
         let endpoint = Arc::new(endpoint);
         let connector = Connector { endpoint: endpoint.clone(), tls, timeout: connect_timeout };
-        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(connector);
-        Ok(Self { client, endpoint, authority })
+        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(connector.clone());
+        Ok(Self { client, connector, endpoint, authority })
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -72,17 +74,22 @@ impl Transport {
     /// Sends a request whose answer's head has no time limit.
     pub(super) async fn send_patiently(&self, request: Request<Body>) -> Result<Response<Incoming>> {
         let log = RequestLog::to_engine(request.method(), request.uri());
-        match self.client.request(request).await {
-            Ok(answer) => {
-                log.answered(answer.status());
-                Ok(answer)
-            }
-            Err(error) => {
-                let error = self.unreachable(&error);
-                log.failed(&error);
-                Err(error)
-            }
-        }
+        logged(log, self.client.request(request).await.map_err(|error| self.unreachable(&error)))
+    }
+
+    /// The same on a connection of its own, for an answer that is a stream.
+    pub(super) async fn send_alone(&self, request: Request<Body>) -> Result<Response<AnswerBody>> {
+        let log = RequestLog::to_engine(request.method(), request.uri());
+        logged(log, self.answer_alone(request).await)
+    }
+
+    async fn answer_alone(&self, mut request: Request<Body>) -> Result<Response<AnswerBody>> {
+        let host = HeaderValue::from_str(&self.authority);
+        let host = host.map_err(|error| Code::InvalidArgument.error("the engine's address is not one").caused_by(&error))?;
+        request.headers_mut().insert(http::header::HOST, host);
+        *request.uri_mut() = request.uri().path_and_query().cloned().map_or_else(Uri::default, Uri::from);
+        let stream = self.connector.open().await.map_err(|error| self.unreachable(&error))?;
+        answer_body::send_alone(stream, request).await.map_err(|error| self.unreachable(&error))
     }
 
     /// The engine has not answered for so long.
@@ -107,6 +114,14 @@ impl Transport {
         };
         Code::Unreachable.error(format!("the engine at {} cannot be reached: {what}; {next}", self.endpoint)).caused_by(error)
     }
+}
+
+fn logged<B>(log: RequestLog, answered: Result<Response<B>>) -> Result<Response<B>> {
+    match &answered {
+        Ok(answer) => log.answered(answer.status()),
+        Err(error) => log.failed(error),
+    }
+    answered
 }
 
 /// A body of bytes.
@@ -138,14 +153,16 @@ impl tower_service::Service<Uri> for Connector {
 
     fn call(&mut self, _: Uri) -> Self::Future {
         let connector = self.clone();
-        Box::pin(async move {
-            let timed_out = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
-            tokio::time::timeout(connector.timeout, connector.connect()).await.map_err(timed_out)?.map(TokioIo::new)
-        })
+        Box::pin(async move { connector.open().await.map(TokioIo::new) })
     }
 }
 
 impl Connector {
+    async fn open(&self) -> std::io::Result<Stream> {
+        let timed_out = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+        tokio::time::timeout(self.timeout, self.connect()).await.map_err(timed_out)?
+    }
+
     async fn connect(&self) -> std::io::Result<Stream> {
         match &*self.endpoint {
             Endpoint::Unix(path) => Ok(Stream(Box::new(UnixStream::connect(path).await?))),
@@ -164,7 +181,7 @@ trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for T {}
 
 /// A connection of either kind.
-struct Stream(Box<dyn ReadWrite>);
+pub(super) struct Stream(Box<dyn ReadWrite>);
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {

@@ -5,9 +5,7 @@
 mod lines;
 mod newest;
 
-use std::collections::VecDeque;
-
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,9 +19,6 @@ use crate::json::text;
 use crate::{Code, Error, Refit, Result};
 use lines::{LONGEST, LineDecoder};
 use newest::Newest;
-
-/// How much that has arrived already is handed over at once.
-const BATCH: usize = 64 * 1024;
 
 /// What [`Refit::container_logs`] keeps by default.
 const DEFAULT_MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -150,7 +145,7 @@ impl Refit {
     pub async fn raw_logs(&self, container: &str, options: &LogOptions) -> Result<RawLogs> {
         refuse_max_bytes(options)?;
         let log = self.open_log(container, options, options.follow.unwrap_or(false), LONGEST).await?;
-        Ok(RawLogs { stream: log.stream, id: log.id, container: log.container, ended: None })
+        Ok(RawLogs { stream: log.stream, id: log.id, container: log.container })
     }
 
     async fn open_log(&self, container: &str, options: &LogOptions, follow: bool, longest: usize) -> Result<LogLines> {
@@ -173,7 +168,7 @@ impl Refit {
             follow,
             stream,
             decoder: LineDecoder::new(is_terminal, options.timestamps, longest),
-            ready: VecDeque::new(),
+            ready: Vec::new().into_iter(),
             ended: None,
         })
     }
@@ -208,7 +203,7 @@ pub struct LogLines {
     follow: bool,
     stream: ByteStream,
     decoder: LineDecoder,
-    ready: VecDeque<LogLine>,
+    ready: std::vec::IntoIter<LogLine>,
     /// How the stream has ended; the error is returned once.
     ended: Option<Result<()>>,
 }
@@ -218,11 +213,10 @@ impl LogLines {
     ///
     /// A silence of any length is waited for while the engine answers pings.
     pub async fn next(&mut self) -> Result<Option<LogLine>> {
-        if self.ready.is_empty() {
-            let lines = self.batch().await?;
-            self.ready.extend(lines.unwrap_or_default());
+        if self.ready.len() == 0 {
+            self.ready = self.batch().await?.unwrap_or_default().into_iter();
         }
-        Ok(self.ready.pop_front())
+        Ok(self.ready.next())
     }
 
     /// The next lines, at least one; `None` at the end.
@@ -232,33 +226,17 @@ impl LogLines {
             if let Some(ended) = &mut self.ended {
                 return std::mem::replace(ended, Ok(())).map(|()| None);
             }
-            let mut taken = 0;
-            let mut next = self.stream.next_or_quiet().await;
-            loop {
-                match next {
-                    Ok(Some(bytes)) => {
-                        taken += bytes.len();
-                        self.decoder.take(bytes, &mut lines);
+            match self.stream.next_or_quiet().await {
+                Ok(Some(bytes)) => self.decoder.take(bytes, &mut lines),
+                Ok(None) => {
+                    let ended = self.check_end().await;
+                    if ended.is_ok() {
+                        self.decoder.finish(&mut lines);
                     }
-                    Ok(None) => {
-                        let ended = self.check_end().await;
-                        if ended.is_ok() {
-                            self.decoder.finish(&mut lines);
-                        }
-                        self.ended = Some(ended);
-                        break;
-                    }
-                    // Half a line is not handed over as a whole one.
-                    Err(error) => {
-                        self.ended = Some(Err(find::named(error, &self.id, &self.container)));
-                        break;
-                    }
+                    self.ended = Some(ended);
                 }
-                if taken >= BATCH {
-                    break;
-                }
-                let Some(arrived) = self.stream.arrived() else { break };
-                next = arrived;
+                // Half a line is not handed over as a whole one.
+                Err(error) => self.ended = Some(Err(find::named(error, &self.id, &self.container))),
             }
         }
         Ok(Some(lines))
@@ -289,35 +267,12 @@ pub struct RawLogs {
     stream: ByteStream,
     id: String,
     container: String,
-    ended: Option<Result<()>>,
 }
 
 impl RawLogs {
     /// The next bytes, `None` at the end. They need not end where a frame does.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        if let Some(ended) = &mut self.ended {
-            return std::mem::replace(ended, Ok(())).map(|()| None);
-        }
-        let named = |error| find::named(error, &self.id, &self.container);
-        let Some(first) = self.stream.next_or_quiet().await.map_err(named)? else { return Ok(None) };
-        // The engine sends each line alone.
-        let mut all = BytesMut::new();
-        let mut last = Some(first);
-        while let Some(bytes) = last.take() {
-            if all.is_empty() && bytes.len() >= BATCH {
-                return Ok(Some(bytes));
-            }
-            all.extend_from_slice(&bytes);
-            if all.len() < BATCH {
-                match self.stream.arrived() {
-                    Some(Ok(Some(bytes))) => last = Some(bytes),
-                    Some(Ok(None)) => self.ended = Some(Ok(())),
-                    Some(Err(error)) => self.ended = Some(Err(named(error))),
-                    None => {}
-                }
-            }
-        }
-        Ok(Some(all.freeze()))
+        self.stream.next_or_quiet().await.map_err(|error| find::named(error, &self.id, &self.container))
     }
 }
 
