@@ -100,6 +100,37 @@ func TestTheErrorOfOnProgressRollsARecreationBack(t *testing.T) {
 	}
 }
 
+func TestAContainerWhoseProviderIsGoneIsAttachedToTheOneThatIsNamed(t *testing.T) {
+	ctx, c := context.Background(), open(t)
+	name := scope(t, "provider")
+	vpn, web := name+"-vpn", name+"-web"
+	p := pull(t, name, "latest")
+	first := run(t, vpn, map[string]any{"Image": p.Reference})
+	run(t, web, map[string]any{"Image": p.Reference, "HostConfig": map[string]any{"NetworkMode": "container:" + first}})
+	engine(t, "DELETE", "/containers/"+first+"?force=1", nil, nil)
+	second := run(t, vpn, map[string]any{"Image": p.Reference})
+
+	if _, err := c.Recreate(ctx, web, RecreateOptions{}); !errors.Is(err, ErrConflict) {
+		t.Errorf("nobody says which container has its place: %v", err)
+	}
+	if _, err := c.Recreate(ctx, web, RecreateOptions{Provider: vpn + "-none"}); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+	done, err := c.Recreate(ctx, web, RecreateOptions{Provider: vpn, Settle: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	attached := func(w Warning) bool { return w.Code == "provider_replaced" && strings.Contains(w.Message, vpn) }
+	if !slices.ContainsFunc(done.Warnings, attached) {
+		t.Errorf("%+v", done.Warnings)
+	}
+	var made struct{ HostConfig struct{ NetworkMode string } }
+	engine(t, "GET", "/containers/"+web+"/json", nil, &made)
+	if made.HostConfig.NetworkMode != "container:"+second {
+		t.Errorf("%+v", made)
+	}
+}
+
 func TestARecreationThatIsNotPossibleIsRefusedWithItsReason(t *testing.T) {
 	ctx, c := context.Background(), open(t)
 	name := scope(t, "refused")
