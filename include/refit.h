@@ -278,7 +278,8 @@ extern "C" {
 //   has to settle or to become healthy takes no place; with those, at most three times as many are in progress.
 // - `worker_threads` 2, 1 to 64.
 // - `history_max_entries` 10000, 1 to 10000000, and `history_max_age_days` 365, 1 to 36500: how much of the history is kept;
-// - `helper_image` string: a local image with sh and rm, for volume_remove_file.
+// - `helper_image` string: a local image with sh, rm, find, stat and readlink (busybox, debian), for volume_remove_file, volume_restore and
+//   volume_list_files.
 //
 // Codes: INVALID_ARGUMENT, UNREACHABLE (no engine answers: the message names the address and what to look at), UNSUPPORTED (ssh://, an
 // engine older than API 1.40), ENGINE, IO (`state_dir`). `*out` is set to NULL first; close the handle once with `refit_close`.
@@ -775,10 +776,12 @@ refit_code container_recreate(const struct refit *r,
                               struct refit_error **err);
 
 // Finishes or rolls back interrupted recreations, of one container (its name, or at least 12 digits of its id) or, NULL, of all
-// containers: `found [ {container, situation, action, error?} ]`, empty when there are none. `action` is
-// - "finished": the new container has the name;
+// containers: `found [ {container, volume?, situation, action, error?} ]`, empty when there are none. With NULL also restores of volumes that were
+// interrupted (volume_restore): `volume` is set then, and `container` is "". `action` is
+// - "finished": the new container has the name; the volume is restored;
 // - "undone": it was rolled back, the old one is as before;
 // - "removed_old": the new one had the name already, and the old one was removed;
+// - "removed_helper": it was the storage container of a call about a volume that was interrupted (volume_list_files), and was removed;
 // - "busy": a run is working on it, or was within its lease (30 s); nothing was changed;
 // - "foreign": another container has the name, or somebody has renamed one of the two; nothing was changed, and `situation` names what
 //   stands in the way and how it is removed;
@@ -790,7 +793,8 @@ refit_code container_recreate(const struct refit *r,
 //
 // Options: `dry_run` false, `force` false (does not wait for a lease to end; a run of this process is never disturbed), `settle_s` 3, 0 to 600,
 // `health_timeout_s`, 0 to 86400, and `stop_timeout_s` (the container's own), 0 to 86400, as `container_recreate` has them, for what neither
-// the state folder nor the names on the engine tell of the interrupted run; `actor`. Codes: OK (also for "busy" and "foreign"), else that
+// the state folder nor the names on the engine tell of the interrupted run; `volume` (all): only the interrupted restore of this volume, and no
+// container; `actor`. Codes: OK (also for "busy" and "foreign"), else that
 // of the first `error`: CONFLICT (another run took over meanwhile), NOT_FOUND (a container is gone, and its configuration is not known),
 // UNREACHABLE, ENGINE, IO (`state_dir`), INVALID_ARGUMENT; CANCELLED, STOPPED, TIMEOUT: a wait ends and the rest is left for the next
 // call; a rollback that has begun is finished.
@@ -957,10 +961,11 @@ refit_code volume_remove(const struct refit *r,
 // container named refit-volume-…, which is never started and is removed with the end of the call, also when it fails or is cancelled;
 // container_recover removes one whose process was killed.
 //
-// The engine reads all that is below the path, so that it takes as long as that is large. Sockets, and files whose name is not UTF-8, are not listed;
-// times are in whole seconds.
+// Without `helper_image` the engine reads all that is below the path, so that it takes as long as that is large, and sockets are not listed. With it
+// `find` and `stat` run in a container of that image, without network and as root, and nothing of the files is read. Files whose name is not UTF-8
+// are never listed; times are in whole seconds.
 //
-// Options: `recursive` false. Codes: NOT_FOUND (no such volume or file), INVALID_ARGUMENT, CONFLICT (a file became shorter meanwhile: try again),
+// Options: `recursive` false, `helper_image` (the handle's): a local image with sh, find, stat and readlink; IMAGE_MISSING when it is not local. Codes: NOT_FOUND (no such volume or file), INVALID_ARGUMENT, CONFLICT (a file became shorter meanwhile: try again),
 // UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
 refit_code volume_list_files(const struct refit *r,
                              const char *volume,
@@ -1067,9 +1072,27 @@ refit_code volume_import(const struct refit *r,
                          char **out_json,
                          struct refit_error **err);
 
-// Backs up a volume into a local archive: `volume, file, entries, bytes_in, bytes_out, sha256, elapsed_ms`.
+// Writes all of a volume to a local file, a tar archive that zstd has compressed: `volume, file, entries, bytes_in, bytes_out, sha256, elapsed_ms,
+// warnings [ {code, container?, message} ]`. `entries` are the volume's files, folders and links, its root too; `bytes_in` those of its archive
+// before it was compressed; `bytes_out` and `sha256` are the file's. `volume_restore` verifies and restores it; without refit,
+// `tar --zstd -xf FILE --strip-components=1 volume` unpacks it.
 //
-// This version does not have it: UNSUPPORTED.
+// The file is written under a hidden name beside it, `.NAME.refit-partial`, synced, and renamed: `file_path` is the whole backup or what it was
+// before. Its mode is 0600, since it holds the volume's driver options and labels too. After an error or a cancel nothing of it is left; what a
+// killed process leaves is taken over by the next backup of the same name. No image is pulled and nothing runs; the storage container is that of
+// volume_list_files.
+//
+// It has modes, owners by number, times in whole seconds, hard and symbolic links, pipes, devices and the attribute security.capability. The
+// engine leaves out sockets, fractions of times and the attributes user.*. A sparse file is backed up as long as it is.
+//
+// The volume may be in use; the warning "volume_in_use" says that files which were written meanwhile may be of different moments. A file that grows
+// is as long as it was when it was begun, one that vanishes is left out, and one that becomes shorter ends the backup as CONFLICT.
+//
+// Progress: "backing_up" with `current` the bytes of the volume's archive so far; `total` is 0, as the engine does not say how large a volume is.
+//
+// Options: `level` 3, 1 to 19 (zstd; 19 takes about 100 MiB of memory), `actor`. Codes: NOT_FOUND (no such volume), CONFLICT (a file became shorter
+// meanwhile: try again), BUSY (another backup is being written to the same file), IO (it cannot be written: the disk is full, its folder is missing),
+// INVALID_ARGUMENT (a folder, too), UNSUPPORTED (Podman), UNREACHABLE, ENGINE, CANCELLED, STOPPED, TIMEOUT.
 refit_code volume_backup(const struct refit *r,
                          const char *volume,
                          const char *file_path,
@@ -1080,9 +1103,26 @@ refit_code volume_backup(const struct refit *r,
                          char **out_json,
                          struct refit_error **err);
 
-// Restores a volume from a local archive: `volume, file, entries, bytes, replaced, elapsed_ms`.
+// Replaces all that is in a volume by what is in a backup of `volume_backup`, or in a gzip archive of the earlier Go package: `volume, file, entries,
+// bytes, replaced, elapsed_ms, warnings []`. `bytes` are those of the volume's archive that were written; `replaced`: there was something in the
+// volume, and it is gone, as files that are not in the backup go too.
 //
-// This version does not have it: UNSUPPORTED.
+// The backup is read as a whole and verified before anything is changed. A volume that is missing is created with the driver, options and labels
+// that it had at the backup; one that is there keeps its own. The engine deletes nothing from a volume: `find` and `rm` run in `helper_image`,
+// without network; without one the volume is removed and created again with its own labels, which is possible while no container has it, running or
+// not, its driver is "local" and it has no driver options; otherwise it is UNSUPPORTED.
+//
+// No container that has the volume may run. From the first change on an error comes with the document, and the volume may hold a part of the backup
+// only: `container_recover` with NULL finishes the restore, also of a process that was killed, where the handle has a `state_dir`; otherwise restore
+// it again. A cancel before leaves the volume as it was.
+//
+// Progress: "verifying" and "extracting" with `current` and `total` bytes of the file.
+//
+// Options: `overwrite` false (a volume that is not empty is CONFLICT), `helper_image` (the handle's): a local image with sh, rm and find; `actor`.
+// Codes: NOT_FOUND (no such file), DATA (it is damaged, cut, or no backup), CONFLICT (a running container has the volume: the message names it; it
+// is not empty), BUSY (it is being restored), UNSUPPORTED (it cannot be emptied; it is in memory; Podman), IMAGE_MISSING (`helper_image` is not
+// local), INVALID_ARGUMENT (also an entry that leads out of the volume), IO, UNREACHABLE, ENGINE (the engine's disk is full, too), CANCELLED,
+// STOPPED, TIMEOUT.
 refit_code volume_restore(const struct refit *r,
                           const char *volume,
                           const char *file_path,

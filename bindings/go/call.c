@@ -60,6 +60,11 @@ refit_code refit_go_run(refit_go_call *c) {
 #undef F
 #define F(function) \
   case REFIT_GO_##function: \
+    return function(c->handle, c->name, c->input, c->options, listen, listener, c->cancel, &c->document, &c->error);
+    REFIT_GO_INPUT_PROGRESS(F)
+#undef F
+#define F(function) \
+  case REFIT_GO_##function: \
     return function(c->handle, c->name, c->options, on_line, listener, c->cancel, &c->document, &c->error);
     REFIT_GO_LINES(F)
 #undef F

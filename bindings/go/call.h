@@ -21,6 +21,8 @@
 
 #define REFIT_GO_PROGRESS(F) F(img_check_updates) F(img_pull) F(img_update) F(img_update_all) F(img_rollback) F(container_recreate) F(container_recover)
 
+#define REFIT_GO_INPUT_PROGRESS(F) F(volume_backup) F(volume_restore)
+
 #define REFIT_GO_LINES(F) F(container_follow_logs)
 
 #define REFIT_GO_DATA(F) F(container_raw_logs)
@@ -35,7 +37,7 @@
 
 #define REFIT_GO_EACH(F) \
   REFIT_GO_PLAIN(F) REFIT_GO_NAMED(F) REFIT_GO_EXISTS(F) REFIT_GO_INPUT(F) REFIT_GO_PROGRESS(F) REFIT_GO_LINES(F) REFIT_GO_DATA(F) \
-  REFIT_GO_READ(F) REFIT_GO_WRITE(F) REFIT_GO_EXPORT(F) REFIT_GO_IMPORT(F)
+  REFIT_GO_READ(F) REFIT_GO_WRITE(F) REFIT_GO_EXPORT(F) REFIT_GO_IMPORT(F) REFIT_GO_INPUT_PROGRESS(F)
 
 enum refit_go_function {
 #define F(function) REFIT_GO_##function,
@@ -48,7 +50,7 @@ typedef struct refit_go_call {
   enum refit_go_function function;
   const refit *handle;
   const char *name; /* an image, a container, a volume or a list of images */
-  const char *input; /* a create body, a command or a path */
+  const char *input; /* a create body, a command, a path or a local file */
   const void *content; /* what is written, during the call */
   size_t content_length;
   const char *options;

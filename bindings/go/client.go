@@ -59,7 +59,8 @@ type Options struct {
 	MaxConcurrency int
 	// WorkerThreads of the library, 1 to 64. Default: 2.
 	WorkerThreads int
-	// HelperImage is a local image with sh and rm, for [Client.VolumeRemoveFile].
+	// HelperImage is a local image with sh, rm, find, stat and readlink, for [Client.VolumeRemoveFile], [Client.VolumeRestore] and
+	// [Client.VolumeListFiles].
 	HelperImage string
 	// HistoryMaxEntries is how many records the history keeps. Default: 10000.
 	HistoryMaxEntries int

@@ -110,6 +110,7 @@ type RecoverOptions struct {
 	Settle        time.Duration
 	HealthTimeout time.Duration
 	StopTimeout   time.Duration
+	Volume        string // only the interrupted restore of this volume, and no container
 	Actor         string // who asks for it, for the history
 	Timeout       time.Duration
 	// OnProgress is called for every step.
@@ -123,8 +124,9 @@ type Recovery struct {
 
 // Recovered is one interrupted recreation.
 type Recovered struct {
-	Container string `json:"container"`
-	Situation string `json:"situation"`
+	Container string  `json:"container"` // empty when it is about a volume
+	Volume    *string `json:"volume"`    // that of a restore that was interrupted
+	Situation string  `json:"situation"`
 	// Action is finished, undone, removed_old, busy (a run is at work on it, or was a moment ago), foreign (other containers are in the way),
 	// or, in a dry run and beside an Error, what is still to be done: would_finish, would_undo.
 	Action RecoveryAction `json:"action"`
@@ -143,7 +145,7 @@ func (c *Client) Recreate(ctx context.Context, container string, o RecreateOptio
 func (c *Client) Recover(ctx context.Context, container string, o RecoverOptions) (*Recovery, error) {
 	settings := options{}.flag("dry_run", o.DryRun).flag("force", o.Force).seconds("settle_s", o.Settle).
 		seconds("health_timeout_s", o.HealthTimeout).seconds("stop_timeout_s", o.StopTimeout).
-		text("actor", o.Actor).seconds("timeout_s", o.Timeout)
+		text("volume", o.Volume).text("actor", o.Actor).seconds("timeout_s", o.Timeout)
 	q := request{function: C.REFIT_GO_container_recover, options: settings, onProgress: o.OnProgress}
 	if container != "" {
 		q.name = &container

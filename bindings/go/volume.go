@@ -50,7 +50,10 @@ type VolumeChange struct {
 // VolumeListFilesOptions of [Client.VolumeListFiles].
 type VolumeListFilesOptions struct {
 	Recursive bool // those in folders below, too
-	Timeout   time.Duration
+	// HelperImage is a local image with sh, find, stat and readlink: what is in the files is not read then, and sockets are listed. Default: the
+	// client's.
+	HelperImage string
+	Timeout     time.Duration
 }
 
 // VolumeFile is a file in a list.
@@ -125,13 +128,13 @@ func (c *Client) VolumeRemove(ctx context.Context, volume string, o VolumeRemove
 	return call[VolumeChange](ctx, c, request{function: C.REFIT_GO_volume_remove, name: &volume, options: settings})
 }
 
-// VolumeListFiles lists the files in a folder of a volume ("/": its root); of a file, that one. It takes as long as the engine needs to read
-// all that is below the path.
+// VolumeListFiles lists the files in a folder of a volume ("/": its root); of a file, that one. Without a HelperImage it takes as
+// long as the engine needs to read all that is below the path.
 func (c *Client) VolumeListFiles(ctx context.Context, volume, path string, o VolumeListFilesOptions) ([]VolumeFile, error) {
 	var document struct {
 		Files []VolumeFile `json:"files"`
 	}
-	settings := options{}.flag("recursive", o.Recursive).seconds("timeout_s", o.Timeout)
+	settings := options{}.flag("recursive", o.Recursive).text("helper_image", o.HelperImage).seconds("timeout_s", o.Timeout)
 	err := c.read(ctx, request{function: C.REFIT_GO_volume_list_files, name: &volume, input: &path, options: settings}, &document)
 	return document.Files, err
 }

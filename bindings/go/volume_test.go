@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"path/filepath"
+	"slices"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -76,6 +78,25 @@ func TestAVolumeAndItsFilesFromCreationToRemoval(t *testing.T) {
 	}
 	if _, err := c.VolumeRemoveFile(ctx, volume, "d/f", VolumeRemoveFileOptions{}); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("without a helper image: %v", err)
+	}
+	backup := filepath.Join(t.TempDir(), "backup.tar.zst")
+	var phases []string
+	done, err := c.VolumeBackup(ctx, volume, backup, VolumeBackupOptions{Actor: "the test", OnProgress: func(p Progress) error {
+		phases = append(phases, p.Operation+" "+p.Phase)
+		return nil
+	}})
+	if err != nil || done.File != backup || done.Entries != 7 || done.BytesOut == 0 || len(done.SHA256) != 64 || !slices.Contains(phases, "backup done") {
+		t.Fatalf("%+v, %v, %v", done, err, phases)
+	}
+	if _, err := c.VolumeRestore(ctx, volume, backup, VolumeRestoreOptions{}); !errors.Is(err, ErrConflict) {
+		t.Errorf("a volume that is not empty: %v", err)
+	}
+	restored, err := c.VolumeRestore(ctx, volume, backup, VolumeRestoreOptions{Overwrite: true, Actor: "the test"})
+	if err != nil || !restored.Replaced || restored.Entries != done.Entries {
+		t.Fatalf("%+v, %v", restored, err)
+	}
+	if read, err := c.VolumeReadFile(ctx, volume, "d/f", VolumeReadFileOptions{}); err != nil || !bytes.Equal(read, content) {
+		t.Errorf("%q, %v", read, err)
 	}
 	if _, err := c.VolumeReadFile(ctx, volume, "../x", VolumeReadFileOptions{}); !errors.Is(err, ErrInvalidArgument) {
 		t.Errorf("a path that leaves: %v", err)

@@ -93,10 +93,12 @@ pub unsafe extern "C" fn container_recreate(
 }
 
 /// Finishes or rolls back interrupted recreations, of one container (its name, or at least 12 digits of its id) or, NULL, of all
-/// containers: `found [ {container, situation, action, error?} ]`, empty when there are none. `action` is
-/// - "finished": the new container has the name;
+/// containers: `found [ {container, volume?, situation, action, error?} ]`, empty when there are none. With NULL also restores of volumes that were
+/// interrupted (volume_restore): `volume` is set then, and `container` is "". `action` is
+/// - "finished": the new container has the name; the volume is restored;
 /// - "undone": it was rolled back, the old one is as before;
 /// - "removed_old": the new one had the name already, and the old one was removed;
+/// - "removed_helper": it was the storage container of a call about a volume that was interrupted (volume_list_files), and was removed;
 /// - "busy": a run is working on it, or was within its lease (30 s); nothing was changed;
 /// - "foreign": another container has the name, or somebody has renamed one of the two; nothing was changed, and `situation` names what
 ///   stands in the way and how it is removed;
@@ -108,7 +110,8 @@ pub unsafe extern "C" fn container_recreate(
 ///
 /// Options: `dry_run` false, `force` false (does not wait for a lease to end; a run of this process is never disturbed), `settle_s` 3, 0 to 600,
 /// `health_timeout_s`, 0 to 86400, and `stop_timeout_s` (the container's own), 0 to 86400, as `container_recreate` has them, for what neither
-/// the state folder nor the names on the engine tell of the interrupted run; `actor`. Codes: OK (also for "busy" and "foreign"), else that
+/// the state folder nor the names on the engine tell of the interrupted run; `volume` (all): only the interrupted restore of this volume, and no
+/// container; `actor`. Codes: OK (also for "busy" and "foreign"), else that
 /// of the first `error`: CONFLICT (another run took over meanwhile), NOT_FOUND (a container is gone, and its configuration is not known),
 /// UNREACHABLE, ENGINE, IO (`state_dir`), INVALID_ARGUMENT; CANCELLED, STOPPED, TIMEOUT: a wait ends and the rest is left for the next
 /// call; a rollback that has begun is finished.
@@ -138,6 +141,7 @@ pub unsafe extern "C" fn container_recover(
             force: entry.options.boolean("force", false)?,
             settle: entry.options.seconds("settle_s", 0.0..=600.0)?,
             health_timeout: entry.options.seconds("health_timeout_s", 0.0..=86_400.0)?,
+            volume: entry.options.string("volume")?,
             stop_timeout: entry.options.seconds("stop_timeout_s", 0.0..=86_400.0)?,
         };
         entry.watch(Callback { function: on_progress, user_data }, |refit| refit.recover(container.as_deref(), options))

@@ -190,7 +190,8 @@ fn block_sigpipe() {
 ///   has to settle or to become healthy takes no place; with those, at most three times as many are in progress.
 /// - `worker_threads` 2, 1 to 64.
 /// - `history_max_entries` 10000, 1 to 10000000, and `history_max_age_days` 365, 1 to 36500: how much of the history is kept;
-/// - `helper_image` string: a local image with sh and rm, for volume_remove_file.
+/// - `helper_image` string: a local image with sh, rm, find, stat and readlink (busybox, debian), for volume_remove_file, volume_restore and
+///   volume_list_files.
 ///
 /// Codes: INVALID_ARGUMENT, UNREACHABLE (no engine answers: the message names the address and what to look at), UNSUPPORTED (ssh://, an
 /// engine older than API 1.40), ENGINE, IO (`state_dir`). `*out` is set to NULL first; close the handle once with `refit_close`.

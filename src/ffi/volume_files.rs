@@ -20,10 +20,11 @@ use crate::{Code, Result};
 /// container named refit-volume-…, which is never started and is removed with the end of the call, also when it fails or is cancelled;
 /// container_recover removes one whose process was killed.
 ///
-/// The engine reads all that is below the path, so that it takes as long as that is large. Sockets, and files whose name is not UTF-8, are not listed;
-/// times are in whole seconds.
+/// Without `helper_image` the engine reads all that is below the path, so that it takes as long as that is large, and sockets are not listed. With it
+/// `find` and `stat` run in a container of that image, without network and as root, and nothing of the files is read. Files whose name is not UTF-8
+/// are never listed; times are in whole seconds.
 ///
-/// Options: `recursive` false. Codes: NOT_FOUND (no such volume or file), INVALID_ARGUMENT, CONFLICT (a file became shorter meanwhile: try again),
+/// Options: `recursive` false, `helper_image` (the handle's): a local image with sh, find, stat and readlink; IMAGE_MISSING when it is not local. Codes: NOT_FOUND (no such volume or file), INVALID_ARGUMENT, CONFLICT (a file became shorter meanwhile: try again),
 /// UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn volume_list_files(
@@ -42,7 +43,8 @@ pub unsafe extern "C" fn volume_list_files(
         let mut entry = unsafe { Entry::new(r, options_json, cancel) }?;
         // SAFETY: by the convention.
         let (volume, path) = unsafe { (strings::required("volume", volume)?, strings::required("path", path)?) };
-        let options = ListFilesOptions { recursive: entry.options.boolean("recursive", false)? };
+        let options =
+            ListFilesOptions { recursive: entry.options.boolean("recursive", false)?, helper_image: entry.options.string("helper_image")? };
         entry.fetch(|refit| refit.volume_files(&volume, &path, options))
     })
 }

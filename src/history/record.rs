@@ -18,6 +18,7 @@ pub(crate) struct Draft {
     actor: Option<Arc<str>>,
     image: Option<String>,
     container: Option<String>,
+    volume: Option<String>,
     pub(crate) from: Option<HistoryImage>,
     pub(crate) to: Option<HistoryImage>,
     pub(crate) containers: Vec<HistoryContainer>,
@@ -32,9 +33,13 @@ impl Draft {
         Self { container: Some(container.to_owned()), ..Self::new(kind, call) }
     }
 
+    pub(crate) fn of_volume(kind: HistoryKind, call: &Call, volume: &str) -> Self {
+        Self { volume: Some(volume.to_owned()), ..Self::new(kind, call) }
+    }
+
     fn new(kind: HistoryKind, call: &Call) -> Self {
         let (begun, actor) = (Instant::now(), call.actor());
-        Self { kind, begun, actor, image: None, container: None, from: None, to: None, containers: Vec::new() }
+        Self { kind, begun, actor, image: None, container: None, volume: None, from: None, to: None, containers: Vec::new() }
     }
 
     /// The container's name, where the caller gave its id.
@@ -50,7 +55,7 @@ impl Draft {
             actor: self.actor.map(|actor| actor.to_string()),
             image: self.image,
             container: self.container,
-            volume: None,
+            volume: self.volume,
             service: None,
             from: self.from,
             to: self.to,

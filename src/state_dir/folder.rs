@@ -11,7 +11,7 @@ const PRIVATE: u32 = 0o700;
 /// The bits of the group and of everybody else.
 const OTHERS: u32 = 0o077;
 /// How the names of what refit keeps in the folder begin.
-const OWN_NAMES: [&str; 3] = ["checks", "history", "recreations"];
+const OWN_NAMES: [&str; 4] = ["checks", "history", "recreations", "restores"];
 
 /// Creates the folder, or makes one that is already there inaccessible to others. A folder that others can open and that holds more than
 /// refit's own files is left as it is, and is an error: its mode is somebody else's decision (think of `/tmp`).

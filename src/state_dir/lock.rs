@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,33 @@ impl FileLock {
             }
         }
     }
+}
+
+/// How often a file that was removed while its lock was taken is opened again.
+const ATTEMPTS: u32 = 16;
+
+/// Opens a file for its owner alone, makes it when it is missing, and locks it until the value is dropped; `None` when somebody else has it locked, in
+/// whatever process. Who holds the lock may remove the file.
+pub(crate) fn lock_file(path: &Path) -> io::Result<Option<File>> {
+    for _ in 0..ATTEMPTS {
+        let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags).open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(error) if error == rustix::io::Errno::WOULDBLOCK => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        // Its last holder may have removed it after it was opened here.
+        let is_same = std::fs::symlink_metadata(path).is_ok_and(|there| match file.metadata() {
+            Ok(own) => (there.dev(), there.ino()) == (own.dev(), own.ino()),
+            Err(_) => false,
+        });
+        if is_same {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
 }
 
 /// `None`: somebody else holds it.

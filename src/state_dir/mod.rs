@@ -5,14 +5,15 @@ mod atomic;
 mod folder;
 mod lock;
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::{Code, Error, Result};
 
-pub(crate) use lock::FileLock;
+pub(crate) use lock::{FileLock, lock_file};
 
 /// An open state folder. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -67,6 +68,15 @@ impl StateDir {
     /// Waits for the lock of a file, which excludes other processes and other holders in this one until the value is dropped.
     pub(crate) async fn lock(&self, name: &str) -> Result<FileLock> {
         FileLock::acquire(&self.path(&format!("{name}.lock"))).await
+    }
+
+    /// Locks a file of that name and `.lock` in a subfolder, which is made when it is missing; `None` when somebody else has it locked.
+    pub(crate) async fn try_lock(&self, name: &str) -> Result<Option<fs::File>> {
+        self.on_disk(&format!("{name}.lock"), "locking", |path| {
+            DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap_or(path))?;
+            lock_file(path)
+        })
+        .await
     }
 
     /// Work with a file, away from the threads that serve the engine's answers.

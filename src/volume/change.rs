@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::list::users;
+use super::restore;
 use super::storage::no_volume;
 use crate::engine::api::{container_list, volumes};
 use crate::engine::names::check_volume;
@@ -71,7 +72,10 @@ impl Refit {
         check_volume(volume)?;
         let engine = &self.shared.engine;
         match volumes::remove(engine, volume).await {
-            Ok(()) => Ok(VolumeChanged { volume: volume.to_owned(), changed: true }),
+            Ok(()) => {
+                restore::forget(self, volume).await;
+                Ok(VolumeChanged { volume: volume.to_owned(), changed: true })
+            }
             Err(error) if error.code() == Code::NotFound => Err(no_volume(volume).caused_by(&error)),
             Err(error) if error.code() == Code::Conflict => {
                 let (list, _) = container_list::list(engine).await?;
@@ -82,7 +86,7 @@ impl Refit {
     }
 }
 
-fn in_use(volume: &str, users: &[String], error: Error) -> Error {
+pub(super) fn in_use(volume: &str, users: &[String], error: Error) -> Error {
     let message = match users {
         [] => format!("volume {volume} is being used, by another call of refit for instance: try again"),
         users => format!("volume {volume} is used by {}: remove them first (container_remove)", shown(&users.join(", "))),

@@ -2,31 +2,23 @@
 //!
 //! Rules: docs/volumes.md, section 6.
 
-use std::time::Duration;
-
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
 use jiff::Timestamp;
 use tar::EntryType;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::mpsc;
 use tracing::Span;
 
 use super::archive::{END, Entry, Piece, Scanner, padding};
 use super::import_rules::{self, Folders, Verdict};
-use super::storage::{Access, Storage, VolumePath, Walked};
+use super::storage::{Access, Pieces, Storage, VolumePath, Walked};
 use super::write_file::FileChanged;
-use crate::engine::{phrases, stream_body};
+use crate::engine::phrases;
 use crate::error::shown;
 use crate::operation::call::Call;
 use crate::{Code, Error, Failure, Operation, Outcome, Refit, Result};
 
 /// How much is read from the caller at once.
 const READ: usize = 64 * 1024;
-/// How many pieces wait for the engine.
-const WAITING: usize = 4;
-/// How long the engine's own words are waited for after its request was broken off.
-const AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// What is other than in the archive.
 #[derive(Debug, Clone, Default)]
@@ -130,8 +122,6 @@ struct Import<'a> {
     entries: u64,
 }
 
-type Pieces = mpsc::Sender<std::result::Result<Bytes, crate::engine::BoxError>>;
-
 impl Import<'_> {
     async fn run(&mut self, source: &mut impl Source) -> Result<()> {
         self.base = match self.shown.walk(self.path, true).await? {
@@ -144,32 +134,11 @@ impl Import<'_> {
         // The first entry is looked at before the engine is asked for anything.
         let mut scanner = Scanner::default();
         let Some(first) = self.piece(&mut scanner, source).await? else { return Err(self.data("the archive is empty")) };
-        let result = {
-            let (pieces, taken) = mpsc::channel(WAITING);
-            let body =
-                stream_body(stream::unfold(taken, |mut taken: mpsc::Receiver<_>| async { taken.recv().await.map(|piece| (piece, taken)) }));
-            let (written, shown) = (self.written, self.shown);
-            let mut writing = Box::pin(written.write(body));
-            let mut feeding = Box::pin(self.feed(first, scanner, source, pieces));
-            tokio::select! {
-                biased;
-                fed = &mut feeding => match fed {
-                    Ok(()) => writing.await,
-                    Err(error) => {
-                        // Why the engine ended the request is said in its answer, not by the channel.
-                        let answer = tokio::time::timeout(AFTER_ERROR, writing).await;
-                        match answer {
-                            Ok(Err(words)) if words.code() != Code::Unreachable && error.code() == Code::Engine => Err(words),
-                            _ => Err(error),
-                        }
-                    }
-                },
-                written = &mut writing => match written {
-                    Ok(()) => Err(Code::Engine.error("the engine ended the import before the archive's end")),
-                    Err(error) => Err(error),
-                },
-                () = shown.keep() => Err(Code::Panic.error("the renewal of a lease has ended")),
-            }
+        let (written, shown) = (self.written, self.shown);
+        let result = tokio::select! {
+            biased;
+            written = written.write_fed(|pieces| self.feed(first, scanner, source, pieces)) => written,
+            () = shown.keep() => Err(Code::Panic.error("the renewal of a lease has ended")),
         };
         result.map_err(|error| if phrases::is_folder_in_the_way(&error) { self.in_the_way(error) } else { error })
     }
@@ -189,29 +158,18 @@ impl Import<'_> {
                         self.entries += 1;
                         bytes.into()
                     }
-                    Err(error) => return self.break_off(&pieces, error).await,
+                    Err(error) => return pieces.break_off(error).await,
                 },
             };
-            if pieces.send(Ok(sent)).await.is_err() {
-                return Err(Code::Engine.error("the engine ended the import"));
-            }
+            pieces.send(sent).await?;
             next = match self.piece(&mut scanner, source).await {
                 Ok(next) => next,
-                Err(error) => return self.break_off(&pieces, error).await,
+                Err(error) => return pieces.break_off(error).await,
             };
         }
         let mut tail = vec![0; zeros];
         tail.extend(END);
-        match pieces.send(Ok(tail.into())).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(Code::Engine.error("the engine ended the import")),
-        }
-    }
-
-    /// Ends the request in a way that the engine does not take for the archive's end.
-    async fn break_off(&self, pieces: &Pieces, error: Error) -> Result<()> {
-        let _ = pieces.send(Err("the archive was refused".into())).await;
-        Err(error)
+        pieces.send(tail.into()).await
     }
 
     /// The next piece of the archive; `None` after its end mark.

@@ -88,13 +88,23 @@ fn summary(volume: &Value, containers: &[ListedEntry]) -> VolumeSummary {
 
 /// The containers that mount a volume, each once under its own name; the storage containers of running calls are none.
 pub(super) fn users(volume: &str, containers: &[ListedEntry]) -> Vec<String> {
+    users_among(volume, containers.iter())
+}
+
+/// Those of them that run, are paused, or are started again and again.
+pub(super) fn users_that_run(volume: &str, containers: &[ListedEntry]) -> Vec<String> {
+    let runs = |entry: &&ListedEntry| matches!(entry.state.as_str(), "running" | "paused" | "restarting" | "stopping");
+    users_among(volume, containers.iter().filter(runs))
+}
+
+fn users_among<'a>(volume: &str, containers: impl Iterator<Item = &'a ListedEntry>) -> Vec<String> {
     let mounts = |entry: &&ListedEntry| entry.mounts.iter().flatten().any(|mount| text(mount, "/Name") == volume);
     let own_name = |entry: &ListedEntry| match entry.name() {
         Some(name) if StorageName::parse(name).is_some() => None,
         Some(name) => Some(TemporaryName::parse(name).map_or_else(|| name.to_owned(), |temporary| temporary.container)),
         None => Some(entry.id.clone()),
     };
-    let mut users: Vec<String> = containers.iter().filter(mounts).filter_map(own_name).collect();
+    let mut users: Vec<String> = containers.filter(mounts).filter_map(own_name).collect();
     users.sort();
     users.dedup();
     users

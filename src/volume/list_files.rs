@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use tar::EntryType;
 
 use super::archive::{Entry, Piece, Scanner};
+use super::list_by_shell;
 use super::storage::{Access, Place, Storage, VolumePath};
+use crate::engine::names::check_image;
 use crate::error::shown;
 use crate::{Code, Operation, Refit, Result};
 
@@ -17,6 +19,9 @@ use crate::{Code, Operation, Refit, Result};
 pub struct ListFilesOptions {
     /// Those in folders below, too. Default: no.
     pub recursive: bool,
+    /// A local image with `sh`, `find`, `stat` and `readlink`, which runs without network: what is in the files is not read then, and sockets are listed.
+    /// Default: that of the handle.
+    pub helper_image: Option<String>,
 }
 
 /// Files of a volume.
@@ -69,16 +74,22 @@ pub enum FileType {
 }
 
 impl Refit {
-    /// Lists the files in a folder of a volume; of a file, that one. It takes as long as the engine needs to read all that is below the path.
-    /// Sockets, and files whose name is not UTF-8, are not listed.
+    /// Lists the files in a folder of a volume; of a file, that one. Without `helper_image` it takes as long as the engine needs to read all that is
+    /// below the path, and sockets are not listed. Files whose name is not UTF-8 never are.
     pub fn volume_files(&self, volume: &str, path: &str, options: ListFilesOptions) -> Operation<VolumeFiles> {
         let (volume, path) = (volume.to_owned(), path.to_owned());
         let span = tracing::error_span!("volume_list_files", volume = %shown(&volume));
         self.operation(span, move |refit, call| async move {
             let path = VolumePath::parse(&path)?;
+            options.helper_image.as_deref().map_or(Ok(()), check_image)?;
             let storage = Storage::open(&refit, &call, &volume, Access::Read).await?;
-            let listed = call.run(list(&storage, &path, options.recursive)).await;
-            Ok(storage.close(&call, listed).await?)
+            let Some(image) = options.helper_image.or_else(|| refit.shared.options.helper_image.clone()) else {
+                let listed = call.run(list(&storage, &path, options.recursive)).await;
+                return Ok(storage.close(&call, listed).await?);
+            };
+            let found = call.run(storage.find(&path, true)).await;
+            let place = storage.close(&call, found).await?;
+            Ok(list_by_shell::list(&refit, &call, &volume, &image, &place, options.recursive).await?)
         })
     }
 }

@@ -3,17 +3,21 @@
 //! Files are read and written through a container that mounts the volume and is never started. No image is pulled, and none has to be there.
 
 pub(crate) mod archive;
+mod backup;
 mod change;
 mod export;
 mod import;
 mod import_rules;
 mod list;
+mod list_by_shell;
 mod list_files;
 mod read_file;
 mod remove_file;
+pub(crate) mod restore;
 pub(crate) mod storage;
 mod write_file;
 
+pub use backup::{BackupOptions, VolumeBackup};
 pub use change::{CreateVolumeOptions, VolumeChanged};
 pub use export::Exported;
 #[cfg(feature = "capi")]
@@ -25,4 +29,5 @@ pub use list::{VolumeList, VolumeSummary, VolumesOptions};
 pub use list_files::{FileType, ListFilesOptions, VolumeFile, VolumeFiles};
 pub use read_file::ReadFileOptions;
 pub use remove_file::RemoveFileOptions;
+pub use restore::{RestoreOptions, VolumeRestore};
 pub use write_file::{FileChanged, WriteFileOptions};

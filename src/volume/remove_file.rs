@@ -41,7 +41,7 @@ impl Refit {
                 return Err(Code::Unsupported.error(message).into());
             };
             let arguments = vec![names.iter().fold("{}".to_owned(), |place, name| format!("{place}/{name}"))];
-            let storage = Storage::open_shell(&refit, &call, &volume, &image, SCRIPT, arguments).await?;
+            let storage = Storage::open_shell(&refit, &call, &volume, Access::Write, &image, SCRIPT, arguments).await?;
             let removed = call.run(remove(&storage, &path, &names)).await;
             storage.close(&call, removed).await?;
             Ok(FileChanged { path: asked, bytes: None, changed: true })

@@ -70,6 +70,8 @@ documents! {
     "volume_remove_file": volume::FileChanged,
     "volume_export": volume::Exported,
     "volume_import": volume::FileChanged,
+    "volume_backup": volume::VolumeBackup,
+    "volume_restore": volume::VolumeRestore,
 }
 
 #[test]

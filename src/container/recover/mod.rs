@@ -6,6 +6,7 @@ mod from_file;
 mod group;
 mod leftovers;
 mod obstacle;
+mod restores;
 mod run;
 mod served;
 mod stop_in_progress;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::replacement::run_guard::RunGuard;
 use super::replacement::{PhaseReporter, Watch, await_removal};
 use super::state;
-use crate::engine::names::check_container;
+use crate::engine::names::{check_container, check_volume};
 use crate::error::shown;
 use crate::json;
 use crate::operation::call::Call;
@@ -46,6 +47,8 @@ pub struct RecoverOptions {
     /// The grace of a stop that the interrupted run may have requested, up to 86,400 s, where nothing tells what the run had. Default: the
     /// container's own.
     pub stop_timeout: Option<Duration>,
+    /// Only the restore of this volume that was interrupted, and what its call has left, and no container. Default: all.
+    pub volume: Option<String>,
 }
 
 impl RecoverOptions {
@@ -78,8 +81,11 @@ pub struct Recovery {
 #[schemars(rename = "recovered")]
 #[non_exhaustive]
 pub struct Recovered {
-    /// The container's name.
+    /// The container's name; empty when it is about a volume.
     pub container: String,
+    /// The volume of a restore that was interrupted.
+    #[serde(default)]
+    pub volume: Option<String>,
     /// What was found, in words.
     pub situation: String,
     /// What was done; beside an error, what is still to be done.
@@ -93,7 +99,7 @@ pub struct Recovered {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RecoveryAction {
-    /// The new container has the name.
+    /// The new container has the name; the volume is restored.
     Finished,
     /// The old container is as before.
     Undone,
@@ -149,9 +155,15 @@ type Report<'a> = &'a (dyn Fn(&str, &'static str, u32) + Send + Sync);
 
 async fn recover(refit: &Refit, call: &Call, container: Option<&str>, options: &RecoverOptions, report: Report<'_>) -> Outcome<Recovery> {
     container.map_or(Ok(()), check_container)?;
+    options.volume.as_deref().map_or(Ok(()), check_volume)?;
+    if container.is_some() && options.volume.is_some() {
+        return Err(Code::InvalidArgument
+            .error("a recovery is of a container or of a volume: without the option volume, or without a container")
+            .into());
+    }
     options.check()?;
     report(container.unwrap_or_default(), "checking", 0);
-    let groups = call.run(leftovers::groups(refit, container)).await?;
+    let groups = if options.volume.is_some() { Vec::new() } else { call.run(leftovers::groups(refit, container)).await? };
     let (count, mut recovery, mut first) = (groups.len() as u32, Recovery::default(), None);
     for (index, names) in groups.into_iter().enumerate() {
         if let Err(error) = call.check() {
@@ -173,6 +185,9 @@ async fn recover(refit: &Refit, call: &Call, container: Option<&str>, options: &
     }
     let (found, error) = storage::recover(refit, call, container, options).await;
     recovery.found.extend(found);
+    first = first.or(error);
+    let (found, error) = restores::recover(refit, call, container, options).await;
+    recovery.found.extend(found);
     match first.or(error) {
         None => Ok(recovery),
         Some(error) => Err(Failure::with_report(error, recovery)),
@@ -183,7 +198,7 @@ async fn recover(refit: &Refit, call: &Call, container: Option<&str>, options: &
 fn found(name: &str, situation: &str, action: RecoveryAction, error: Option<Error>) -> (Recovered, Option<Error>) {
     let error = error.map(|error| error.with_container(name));
     let document = error.as_ref().map(Error::document);
-    (Recovered { container: name.to_owned(), situation: situation.to_owned(), action, error: document }, error)
+    (Recovered { container: name.to_owned(), volume: None, situation: situation.to_owned(), action, error: document }, error)
 }
 
 const IN_PROGRESS: &str = "this process is recreating or recovering it";

@@ -26,7 +26,10 @@ pub(super) async fn recover(
         Ok(all) => all,
         Err(error) => return (Vec::new(), Some(error)),
     };
-    let is_wanted = |left: &&LeftStorage| container.is_none_or(|wanted| wanted.trim_start_matches('/') == left.name);
+    let is_wanted = |left: &&LeftStorage| {
+        container.is_none_or(|wanted| wanted.trim_start_matches('/') == left.name)
+            && (options.volume.is_none() || options.volume == left.volume)
+    };
     let (mut recovered, mut first) = (Vec::new(), None);
     for left in all.iter().filter(is_wanted) {
         let (situation, action, error) = if left.is_live && !options.force {

@@ -12,6 +12,8 @@ use crate::{Code, Result};
 #[derive(Debug, Clone)]
 pub(crate) struct LeftStorage {
     pub(crate) name: String,
+    /// From its label.
+    pub(crate) volume: Option<String>,
     id: String,
     /// Its lease has not ended.
     pub(crate) is_live: bool,
@@ -23,7 +25,8 @@ pub(crate) async fn left(engine: &Engine) -> Result<Vec<LeftStorage>> {
     let storage = |entry: &container_list::ListedEntry| {
         let name = entry.name()?;
         let parsed = StorageName::parse(name)?;
-        Some(LeftStorage { name: name.to_owned(), id: entry.id.clone(), is_live: parsed.is_live(now) })
+        let volume = entry.labels.as_ref().and_then(|labels| labels.get("refit.volume")).cloned();
+        Some(LeftStorage { name: name.to_owned(), volume, id: entry.id.clone(), is_live: parsed.is_live(now) })
     };
     Ok(list.iter().filter_map(storage).collect())
 }

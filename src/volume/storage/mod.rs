@@ -4,6 +4,7 @@
 //! Rules: docs/volumes.md, section 4.
 
 mod empty_image;
+mod feed;
 mod leftovers;
 pub(crate) mod name;
 pub(crate) mod path;
@@ -23,11 +24,12 @@ use crate::engine::api::{container_list, volumes};
 use crate::engine::names::check_volume;
 use crate::engine::{Body, ByteStream, Engine, phrases};
 use crate::error::shown;
-use crate::json::{elements, text};
+use crate::json::{elements, text, text_map};
 use crate::operation::call::Call;
 use crate::{Code, Error, Refit, Result};
 
 pub(crate) use empty_image::{StorageImage, is_empty_image};
+pub(crate) use feed::Pieces;
 pub(crate) use leftovers::{LeftStorage, left, remove_left};
 pub(crate) use path::{VolumePath, about};
 pub(crate) use walk::{Place, Walked};
@@ -46,7 +48,12 @@ const RENEWAL: Duration = Duration::from_secs(10);
 pub(crate) enum Access {
     Read,
     Write,
+    /// All of it: [`RESTORES`] says so to other processes.
+    Restore,
 }
+
+/// The label of the container through which a volume is restored: its volume.
+pub(crate) const RESTORES: &str = "refit.restore";
 
 /// A container that mounts a volume.
 #[derive(Debug)]
@@ -115,6 +122,11 @@ impl Storage {
 
     fn engine(&self) -> &Engine {
         &self.refit.shared.engine
+    }
+
+    /// Where the volume is in the container.
+    pub(crate) fn root(&self) -> &str {
+        &self.mount
     }
 
     /// Where names from the volume's root are in the container.
@@ -189,7 +201,7 @@ enum Purpose {
 }
 
 /// Podman's archives do not mount the volume of a container that was never started [measured on 5.8]: what is written lands beside it.
-fn not_on_podman(volume: &str) -> Error {
+pub(in crate::volume) fn not_on_podman(volume: &str) -> Error {
     let volume = shown(volume);
     let message =
         format!("volume {volume}: on Podman its files cannot be reached while no container runs; use podman volume export and import");
@@ -202,7 +214,7 @@ async fn make(refit: &Refit, volume: &str, access: Access, purpose: Purpose) -> 
     if engine.facts().await?.podman() {
         return Err(not_on_podman(volume));
     }
-    if access == Access::Write {
+    if access != Access::Read {
         check_writable(engine, volume, &inspect).await?;
     }
     let mount = name::mount_point();
@@ -220,6 +232,9 @@ async fn make(refit: &Refit, volume: &str, access: Access, purpose: Purpose) -> 
             }],
         },
     });
+    if access == Access::Restore {
+        body["Labels"][RESTORES] = volume.into();
+    }
     let image = match purpose {
         Purpose::Files => {
             body["Cmd"] = json!(["none"]);
@@ -260,7 +275,7 @@ pub(crate) fn no_volume(volume: &str) -> Error {
 
 /// A volume in memory is empty again after each archive, unless a running container has it mounted.
 async fn check_writable(engine: &Engine, volume: &str, inspect: &Value) -> Result<()> {
-    if text(inspect, "/Options/type") != "tmpfs" {
+    if !is_in_memory(&text_map(inspect, "/Options")) {
         return Ok(());
     }
     let (list, _) = container_list::list(engine).await?;
@@ -270,17 +285,25 @@ async fn check_writable(engine: &Engine, volume: &str, inspect: &Value) -> Resul
     if list.iter().any(holds) {
         return Ok(());
     }
+    Err(in_memory(volume))
+}
+
+pub(in crate::volume) fn is_in_memory(options: &std::collections::BTreeMap<String, String>) -> bool {
+    options.get("type").is_some_and(|kind| kind == "tmpfs")
+}
+
+pub(in crate::volume) fn in_memory(volume: &str) -> Error {
     let message = format!(
         "volume {} is in memory (tmpfs) and no running container has it mounted: what is written to it now would be lost; start a container that \
          mounts it first",
         shown(volume)
     );
-    Err(Code::Unsupported.error(message))
+    Code::Unsupported.error(message)
 }
 
 impl Refit {
     /// Goes on with work that a running call leaves behind; a close of the handle waits for it.
-    fn in_background(self, work: impl Future<Output = ()> + Send + 'static) {
+    pub(in crate::volume) fn in_background(self, work: impl Future<Output = ()> + Send + 'static) {
         let counted: Arc<_> = self.shared.gate.clone();
         let counted = counted.go_on();
         let work = async move {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::BytesMut;
 use serde_json::{Value, json};
 
 use super::{Access, Purpose, Storage};
-use crate::engine::api::containers;
+use crate::engine::api::containers::{self, LogQuery};
 use crate::engine::join_frames;
 use crate::error::shown;
 use crate::operation::call::Call;
@@ -13,6 +14,9 @@ use crate::{Code, Refit, Result};
 
 /// A script that deletes millions of files takes this long at most.
 const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// The number of the stream in the engine's frames.
+const STDOUT: u8 = 1;
 
 /// What a container has that runs a shell: no network, no health check, root as its user, and a root file system that nothing can write to.
 pub(super) fn complete(body: &mut Value, command: &[String]) {
@@ -33,12 +37,13 @@ impl Storage {
         refit: &Refit,
         call: &Call,
         volume: &str,
+        access: Access,
         image: &str,
         script: &'static str,
         arguments: Vec<String>,
     ) -> Result<Self> {
         let purpose = Purpose::Shell { image: image.to_owned(), script, arguments };
-        Self::open_with(refit, call, volume, Access::Write, purpose).await
+        Self::open_with(refit, call, volume, access, purpose).await
     }
 
     /// Runs the script to its end. ENGINE with what it wrote when it fails.
@@ -56,5 +61,25 @@ impl Storage {
                 Err(Code::Engine.error(message))
             }
         }
+    }
+
+    /// What the script has written to its standard output, to the end.
+    pub(crate) async fn output(&self) -> Result<Vec<u8>> {
+        let mut log = containers::log_stream(self.engine(), &self.id, &LogQuery::default()).await?;
+        let (mut frames, mut output) = (BytesMut::new(), Vec::new());
+        while let Some(bytes) = log.next_or_quiet().await? {
+            frames.extend_from_slice(&bytes);
+            while let Some(&[stream, _, _, _, a, b, c, d]) = frames.first_chunk::<8>() {
+                let whole = 8 + u32::from_be_bytes([a, b, c, d]) as usize;
+                if frames.len() < whole {
+                    break;
+                }
+                let frame = frames.split_to(whole);
+                if stream == STDOUT {
+                    output.extend_from_slice(&frame[8..]);
+                }
+            }
+        }
+        Ok(output)
     }
 }

@@ -11,20 +11,38 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone)]
 pub struct Work {
     call: &'static str,
+    /// Or a volume.
     container: String,
     open: Value,
     options: Value,
+    file: Option<PathBuf>,
 }
 
 impl Work {
     /// A recreation with a short time to settle.
     pub fn recreate(container: &str) -> Self {
-        Self { call: "recreate", container: container.into(), open: json!({}), options: json!({"settle_s": 0.3, "allow_lossy": true}) }
+        Self {
+            call: "recreate",
+            container: container.into(),
+            open: json!({}),
+            options: json!({"settle_s": 0.3, "allow_lossy": true}),
+            file: None,
+        }
     }
 
     /// A recovery that does not wait for a lease.
     pub fn recover(container: &str) -> Self {
-        Self { call: "recover", container: container.into(), open: json!({}), options: json!({"force": true}) }
+        Self { call: "recover", container: container.into(), open: json!({}), options: json!({"force": true}), file: None }
+    }
+
+    pub fn backup(volume: &str, file: &Path) -> Self {
+        Self { call: "backup", container: volume.into(), open: patient(), options: json!({}), file: Some(file.into()) }
+    }
+
+    /// A restore that replaces what is there.
+    pub fn restore(volume: &str, file: &Path) -> Self {
+        let options = json!({"overwrite": true});
+        Self { call: "restore", container: volume.into(), open: patient(), options, file: Some(file.into()) }
     }
 
     pub fn option(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -42,9 +60,14 @@ impl Work {
         let mut open = self.open.clone();
         open["host"] = host.into();
         let mut command = Command::new(program());
-        command.args([self.call, &open.to_string(), &self.container, &self.options.to_string()]);
+        command.args([self.call, &open.to_string(), &self.container, &self.options.to_string()]).args(&self.file);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
+}
+
+/// With many tests at once Docker 20.10 has not answered for more than 30 s.
+fn patient() -> Value {
+    json!({"timeout_s": 120})
 }
 
 /// `tests/c/child.c`, compiled against the shared library that cargo built along with this test.

@@ -14,10 +14,10 @@ use super::{has_files, paths, read, sh, shell, storage_containers, write};
 use crate::connected::refit;
 
 /// A name, a kind, a link and a content.
-type Entry<'a> = (&'a str, EntryType, &'a str, &'a [u8]);
+pub(super) type Entry<'a> = (&'a str, EntryType, &'a str, &'a [u8]);
 
 /// An archive of entries.
-fn archive(entries: &[Entry<'_>]) -> Vec<u8> {
+pub(super) fn archive(entries: &[Entry<'_>]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, kind, link, content) in entries {
         let mut header = Header::new_gnu();
@@ -41,7 +41,7 @@ async fn import(refit: &Refit, volume: &str, path: &str, archive: Vec<u8>) -> Re
     imported.map_err(|failure| (failure.error, failure.report))
 }
 
-async fn export(refit: &Refit, volume: &str, path: &str) -> Vec<u8> {
+pub(super) async fn export(refit: &Refit, volume: &str, path: &str) -> Vec<u8> {
     let (to, mut from) = tokio::io::duplex(64 * 1024);
     let exporting = refit.export_volume(volume, path, to);
     let exporting = tokio::spawn(async move { exporting.await });
@@ -54,8 +54,8 @@ async fn export(refit: &Refit, volume: &str, path: &str) -> Vec<u8> {
     bytes
 }
 
-async fn all(refit: &Refit, volume: &str, path: &str) -> Vec<VolumeFile> {
-    refit.volume_files(volume, path, ListFilesOptions { recursive: true }).await.unwrap().files
+pub(super) async fn all(refit: &Refit, volume: &str, path: &str) -> Vec<VolumeFile> {
+    refit.volume_files(volume, path, ListFilesOptions { recursive: true, ..ListFilesOptions::default() }).await.unwrap().files
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -237,3 +237,38 @@ async fn podman_does_not_reach_the_files_of_a_volume_which_is_an_error() {
     assert!(error.code() == Code::Unsupported && error.message().contains("podman volume"), "{error}");
     assert_eq!(refit.read_volume_file(&volume, "f", ReadFileOptions::default()).await.unwrap_err().error.code(), Code::Unsupported);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helper_image_lists_the_same_without_reading_and_sockets_too() {
+    let lab = Lab::get();
+    if !has_files(lab) {
+        return;
+    }
+    let scope = lab.scope("files-helper");
+    let (refit, volume) = (refit().await, scope.volume("data"));
+    let shell = shell(&scope, &volume);
+    let image = lab.engine.container(&shell).unwrap()["Config"]["Image"].as_str().unwrap().to_owned();
+    let script = "cd /v; mkdir -p 'a b/c' -- -rf; echo 1 > 'a b/c/f'; chown 70000:7 'a b/c/f'; chmod 4711 'a b/c/f'; touch -d @1234567890 'a b/c/f'; ln -s \
+                  'c/f' 'a b/l'; ln -s \"$(printf '../x\\ny')\" odd; mkfifo pipe; ln 'a b/c/f' hard; : > \"$(printf 'new\\nline')\"; : > -n; ln -s /v/sock \
+                  /dev/log; syslogd";
+    sh(&scope, &shell, script);
+    let list = async |path: &str, recursive: bool, helper_image: Option<&str>| {
+        let options = ListFilesOptions { recursive, helper_image: helper_image.map(str::to_owned) };
+        refit.volume_files(&volume, path, options).await.unwrap().files
+    };
+    let begun = std::time::Instant::now();
+    // The daemon goes into the background before it has made its socket.
+    while !list("/", false, Some(&image)).await.iter().any(|file| file.path == "sock" && file.kind == FileType::Other) {
+        assert!(begun.elapsed() < super::leftovers::PATIENCE, "no socket came");
+    }
+    for (path, recursive) in
+        [("/", true), ("/", false), ("a b", true), ("a b", false), ("a b/c/f", false), ("-n", false), ("a b/l", false), ("-rf", true)]
+    {
+        let by_shell: Vec<_> = list(path, recursive, Some(&image)).await.into_iter().filter(|file| file.name != "sock").collect();
+        assert_eq!(by_shell, list(path, recursive, None).await, "{path} {recursive}");
+    }
+    let missing = ListFilesOptions { helper_image: Some("refit.invalid/none:1".into()), ..ListFilesOptions::default() };
+    assert_eq!(refit.volume_files(&volume, "/", missing).await.unwrap_err().error.code(), Code::ImageMissing);
+    assert!(super::storage_containers(&scope, &volume).is_empty());
+    lab.engine.delete(&format!("/containers/{shell}?force=1"));
+}

@@ -14,9 +14,9 @@ use super::{has_files, read, storage_containers, write};
 use crate::connected::refit;
 
 /// Nothing here takes as long on any machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
-async fn through(proxy: &Proxy) -> Refit {
+pub(super) async fn through(proxy: &Proxy) -> Refit {
     let options = ConnectOptions { host: Some(proxy.host.clone()), timeout: PATIENCE, ..ConnectOptions::default() };
     Refit::connect(options).await.unwrap()
 }

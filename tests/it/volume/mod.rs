@@ -1,10 +1,13 @@
 //! Volumes on a real engine: themselves, the files in them, and what calls leave behind.
 
 mod archive;
+mod backup;
 mod create;
 mod files;
 mod leftovers;
 mod links;
+mod restore;
+mod restore_ended;
 
 use refit::Refit;
 use refit::volume::{ListFilesOptions, ReadFileOptions, WriteFileOptions};
@@ -30,7 +33,7 @@ async fn read(refit: &Refit, volume: &str, path: &str) -> Vec<u8> {
 
 /// The paths of all that is in a volume.
 async fn paths(refit: &Refit, volume: &str) -> Vec<String> {
-    let files = refit.volume_files(volume, "/", ListFilesOptions { recursive: true }).await.unwrap().files;
+    let files = refit.volume_files(volume, "/", ListFilesOptions { recursive: true, ..ListFilesOptions::default() }).await.unwrap().files;
     files.into_iter().map(|file| file.path).collect()
 }
 

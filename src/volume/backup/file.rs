@@ -1,0 +1,213 @@
+//! The file of a backup that is being made: under a hidden name beside the one that it gets, so that an earlier backup stays until this one is whole.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use zstd::stream::write::Encoder;
+
+use crate::error::shown;
+use crate::state_dir::lock_file;
+use crate::{Code, Error, Result};
+
+/// How many pieces wait for the disk.
+const WAITING: usize = 4;
+/// The longest name of a file that Linux takes.
+const LONGEST_NAME: usize = 255;
+
+/// A file that is not whole yet. It is removed when the value is dropped before [`NewBackup::publish`].
+#[derive(Debug)]
+pub(super) struct NewBackup {
+    target: PathBuf,
+    temporary: Temporary,
+    file: Option<File>,
+}
+
+/// The hidden name.
+#[derive(Debug)]
+struct Temporary(Option<PathBuf>);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// The file is whole, and the disk has it.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+}
+
+impl NewBackup {
+    /// Makes the file, or takes over one that a killed backup has left. BUSY while another backup of the same name is written, by whatever process.
+    pub(super) async fn create(target: PathBuf) -> Result<Self> {
+        let made = tokio::task::spawn_blocking(move || Self::create_now(target));
+        made.await.map_err(|error| Code::Io.error("a backup was not begun").caused_by(&error))?
+    }
+
+    fn create_now(target: PathBuf) -> Result<Self> {
+        if target.is_dir() {
+            return Err(Code::InvalidArgument.error(format!("{} is a folder: file_path is the name of a file", name(&target))));
+        }
+        let Some(own) = target.file_name() else {
+            return Err(Code::InvalidArgument.error(format!("{} is no name of a file", name(&target))));
+        };
+        let temporary = target.with_file_name(hidden(&own.to_string_lossy()));
+        let failed = |error: &io::Error| cannot_be_written(&target, error);
+        let Some(file) = lock_file(&temporary).map_err(|error| failed(&error))? else {
+            return Err(Code::Busy.error(format!("another backup is being written to {}: wait for its end", name(&target))));
+        };
+        let temporary = Temporary(Some(temporary));
+        let made = file.set_permissions(Permissions::from_mode(0o600)).and_then(|()| file.set_len(0));
+        made.map_err(|error| failed(&error))?;
+        Ok(Self { target, temporary, file: Some(file) })
+    }
+
+    /// Compresses and writes on a thread of its own.
+    pub(super) fn writer(&mut self, level: i32) -> Result<Writer> {
+        let Some(file) = self.file.take() else { return Err(Code::Panic.error("a backup has one writer")) };
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let thread = tokio::task::spawn_blocking(move || write(file, level, receiver));
+        Ok(Writer { target: self.target.clone(), sender, thread })
+    }
+
+    /// Gives the file its name, in place of the one that has it.
+    pub(super) async fn publish(self) -> Result<()> {
+        let published = tokio::task::spawn_blocking(move || {
+            let Self { target, mut temporary, .. } = self;
+            let Some(hidden) = &temporary.0 else { return Ok(()) };
+            fs::rename(hidden, &target).map_err(|error| cannot_be_written(&target, &error))?;
+            temporary.0 = None;
+            let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+            synced.map_err(|error| {
+                let message =
+                    format!("{} is there, but its folder cannot be synced: a loss of power may still take it away", name(&target));
+                Code::Io.error(message).caused_by(&error)
+            })
+        });
+        published.await.map_err(|error| Code::Io.error("a backup was not renamed").caused_by(&error))?
+    }
+}
+
+/// Takes the pieces of a file.
+#[derive(Debug)]
+pub(super) struct Writer {
+    target: PathBuf,
+    sender: mpsc::Sender<Work>,
+    thread: JoinHandle<io::Result<Option<Written>>>,
+}
+
+#[derive(Debug)]
+enum Work {
+    Piece(Bytes),
+    End,
+}
+
+impl Writer {
+    pub(super) async fn write(&mut self, piece: Bytes) -> Result<()> {
+        match self.sender.send(Work::Piece(piece)).await {
+            Ok(()) => Ok(()),
+            // The thread has ended: why is its result.
+            Err(_) => self.result().await.map(drop),
+        }
+    }
+
+    /// Waits until the disk has all of it.
+    pub(super) async fn end(mut self) -> Result<Written> {
+        let _ = self.sender.send(Work::End).await;
+        self.result().await
+    }
+
+    async fn result(&mut self) -> Result<Written> {
+        match (&mut self.thread).await {
+            Ok(Ok(Some(written))) => Ok(written),
+            Ok(Ok(None)) => Err(Code::Panic.error("a backup has ended before its end")),
+            Ok(Err(error)) => Err(cannot_be_written(&self.target, &error)),
+            Err(error) => Err(Code::Panic.error("the thread that writes a backup has ended").caused_by(&error)),
+        }
+    }
+}
+
+/// `None`: the call has ended, and nobody wants the file.
+fn write(file: File, level: i32, mut pieces: mpsc::Receiver<Work>) -> io::Result<Option<Written>> {
+    let mut encoder = Encoder::new(Hashed { file, hash: Sha256::new(), bytes: 0 }, level)?;
+    encoder.include_checksum(true)?;
+    loop {
+        match pieces.blocking_recv() {
+            Some(Work::Piece(piece)) => encoder.write_all(&piece)?,
+            Some(Work::End) => break,
+            None => return Ok(None),
+        }
+    }
+    let Hashed { file, hash, bytes } = encoder.finish()?;
+    file.sync_all()?;
+    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Some(Written { bytes, sha256 }))
+}
+
+/// A file, and the SHA-256 of what was written to it.
+struct Hashed {
+    file: File,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// The same each time, so that the next backup takes over what a killed one has left.
+fn hidden(name: &str) -> String {
+    let hidden = format!(".{name}.refit-partial");
+    if hidden.len() <= LONGEST_NAME {
+        return hidden;
+    }
+    let digits: String = Sha256::digest(name).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!(".{digits}.refit-partial")
+}
+
+fn name(path: &Path) -> String {
+    shown(&path.display().to_string()).into_owned()
+}
+
+fn cannot_be_written(target: &Path, error: &io::Error) -> Error {
+    let next = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": make room, or choose another folder",
+        io::ErrorKind::NotFound => ": make its folder first",
+        io::ErrorKind::PermissionDenied => ": this process may not write there",
+        _ => "",
+    };
+    Code::Io.error(format!("backup {} cannot be written ({error}){next}; nothing of it is left", name(target))).caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hidden_name_is_the_same_each_time_and_never_too_long() {
+        assert_eq!(hidden("a.tar.zst"), ".a.tar.zst.refit-partial");
+        let long = "n".repeat(255);
+        assert_eq!(hidden(&long), hidden(&long));
+        assert!(hidden(&long).len() <= LONGEST_NAME);
+    }
+}

@@ -1,0 +1,174 @@
+//! `volume_backup`: all of a volume in one local file.
+//!
+//! Rules: docs/volumes.md, section 7.
+
+mod file;
+mod format;
+mod pack;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::archive::Scanner;
+use super::list::users_that_run;
+use super::storage::{Access, Storage, VolumePath, no_volume};
+use crate::container::Warning;
+use crate::engine::api::{container_list, volumes};
+use crate::error::shown;
+use crate::history::{Draft, HistoryKind, HistoryResult};
+use crate::json::{text, text_map};
+use crate::operation::call::Call;
+use crate::{Code, Operation, Progress, Refit, Result};
+
+use file::{NewBackup, Written};
+pub(crate) use format::{End, Manifest, Mark, TAIL, VolumeSpec, below};
+use pack::Packer;
+
+/// How a volume is backed up.
+#[derive(Debug, Clone)]
+pub struct BackupOptions {
+    /// How hard zstd compresses, 1 to 19. Default: 3.
+    pub level: i32,
+}
+
+impl Default for BackupOptions {
+    fn default() -> Self {
+        Self { level: 3 }
+    }
+}
+
+/// A backup that was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "volume_backup")]
+#[non_exhaustive]
+pub struct VolumeBackup {
+    /// As asked.
+    pub volume: String,
+    /// As asked.
+    pub file: String,
+    /// Files, folders and links of the volume, its root too.
+    pub entries: u64,
+    /// The bytes of the volume's archive, before it was compressed.
+    pub bytes_in: u64,
+    /// The bytes of the file.
+    pub bytes_out: u64,
+    /// The SHA-256 of the file, in hex.
+    pub sha256: String,
+    /// How long it took.
+    pub elapsed_ms: u64,
+    /// `volume_in_use`: a running container has the volume, so that the backup may hold files of different moments.
+    pub warnings: Vec<Warning>,
+}
+
+impl Refit {
+    /// Writes all of a volume to a local file, a tar archive that zstd has compressed, which [`Refit::restore_volume`] verifies and restores. The file
+    /// is there as a whole, or the one that was there before stays: it is written under a hidden name beside it, synced, and renamed.
+    ///
+    /// [`Conflict`](Code::Conflict) when a file becomes shorter meanwhile, [`Busy`](Code::Busy) when the same file is being written by another
+    /// backup, and [`Io`](Code::Io) when it cannot be written, because the disk is full for instance.
+    pub fn backup_volume(&self, volume: &str, file: impl AsRef<Path>, options: BackupOptions) -> Operation<VolumeBackup> {
+        let (volume, file) = (volume.to_owned(), file.as_ref().to_owned());
+        let span = tracing::error_span!("volume_backup", volume = %shown(&volume));
+        self.operation(span, move |refit, call| async move {
+            let draft = Draft::of_volume(HistoryKind::Backup, &call, &volume);
+            match backup(&refit, &call, &volume, &file, &options).await {
+                Ok(mut done) => {
+                    done.warnings.extend(refit.record(draft, HistoryResult::Done).await);
+                    call.report(Progress::whole("backup", volume, "done", 1000));
+                    Ok(done)
+                }
+                Err(error) => {
+                    refit.record_failure(draft, &error).await;
+                    Err(error.into())
+                }
+            }
+        })
+    }
+}
+
+async fn backup(refit: &Refit, call: &Call, volume: &str, path: &Path, options: &BackupOptions) -> Result<VolumeBackup> {
+    let begun = Instant::now();
+    if !(1..=19).contains(&options.level) {
+        return Err(Code::InvalidArgument.error(format!("level is {}: it must be from 1 to 19", options.level)));
+    }
+    call.report(Progress::whole("backup", volume, "checking", 0));
+    let storage = Storage::open(refit, call, volume, Access::Read).await?;
+    let worked = call.run(work(refit, call, &storage, path, options)).await;
+    let (new, packed, written, warnings) = storage.close(call, worked).await?;
+    // From here on nothing is waited for but a rename.
+    new.publish().await?;
+    Ok(VolumeBackup {
+        volume: volume.to_owned(),
+        file: path.display().to_string(),
+        entries: packed.entries(),
+        bytes_in: packed.bytes(),
+        bytes_out: written.bytes,
+        sha256: written.sha256,
+        elapsed_ms: begun.elapsed().as_millis() as u64,
+        warnings,
+    })
+}
+
+type Worked = (NewBackup, Packer, Written, Vec<Warning>);
+
+/// All that may be dropped at any point: what was written is removed then.
+async fn work(refit: &Refit, call: &Call, storage: &Storage, path: &Path, options: &BackupOptions) -> Result<Worked> {
+    let engine = &refit.shared.engine;
+    let Some((inspect, _)) = volumes::inspect(engine, &storage.volume).await? else { return Err(no_volume(&storage.volume)) };
+    let (containers, _) = container_list::list(engine).await?;
+    let running = users_that_run(&storage.volume, &containers);
+    let warnings = (!running.is_empty()).then(|| in_use(&storage.volume, &running)).into_iter().collect();
+    let root = VolumePath::parse("/")?;
+    let mut stream = {
+        let place = storage.find(&root, true).await?;
+        storage.read(&place).await?
+    };
+    let mut new = NewBackup::create(PathBuf::from(path)).await?;
+    let mut writer = new.writer(options.level)?;
+    let manifest = Manifest::new(&storage.volume, spec(&inspect), Timestamp::now());
+    let (mut scanner, mut packer) = (Scanner::default(), Packer::begin(&manifest));
+    let unreadable = |error: crate::Error| error.into_cause_of(Code::Engine, "the engine's archive cannot be read");
+    while let Some(bytes) = stream.next_or_quiet().await? {
+        scanner.push(&bytes);
+        while let Some(piece) = scanner.next().map_err(unreadable)? {
+            packer.add(piece);
+            if let Some(packed) = packer.full() {
+                writer.write(packed).await?;
+            }
+        }
+        let progress = Progress { current: packer.bytes(), ..Progress::whole("backup", storage.volume.clone(), "backing_up", 0) };
+        call.report(progress);
+    }
+    if !scanner.has_ended() {
+        return Err(storage.error(
+            Code::Conflict,
+            &root,
+            "a file became shorter while it was backed up, which ends the engine's archive: back it up again, best while no container writes",
+        ));
+    }
+    writer.write(packer.end()).await?;
+    let written = writer.end().await?;
+    Ok((new, packer, written, warnings))
+}
+
+/// What a volume is created with.
+pub(crate) fn spec(inspect: &Value) -> VolumeSpec {
+    let options: BTreeMap<String, String> = text_map(inspect, "/Options");
+    VolumeSpec { driver: text(inspect, "/Driver").to_owned(), options, labels: text_map(inspect, "/Labels") }
+}
+
+fn in_use(volume: &str, running: &[String]) -> Warning {
+    let message = format!(
+        "volume {} is mounted by {}, which runs: files that were written meanwhile may be of different moments in the backup; stop it first for a \
+         backup of one moment",
+        shown(volume),
+        shown(&running.join(", "))
+    );
+    Warning { code: "volume_in_use".into(), container: running.first().cloned(), message }
+}

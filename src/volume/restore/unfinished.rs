@@ -1,0 +1,81 @@
+//! Restores whose process was killed, or whose call was ended, while the volume was being replaced.
+//!
+//! Rules: docs/volumes.md, section 8.
+
+use super::record::{self, RecordFile, RestoreRecord};
+use super::{Job, restore};
+use crate::container::replacement::engine_id;
+use crate::operation::call::Call;
+use crate::{Code, Refit, Result};
+
+/// A restore that is not finished.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    record: RestoreRecord,
+}
+
+/// What became of one.
+#[derive(Debug)]
+pub(crate) enum Finished {
+    Yes,
+    /// It goes on in another call or process.
+    Busy,
+    /// It was finished by another one meanwhile.
+    Gone,
+}
+
+impl Unfinished {
+    pub(crate) fn volume(&self) -> &str {
+        &self.record.volume
+    }
+
+    /// The backup.
+    pub(crate) fn file(&self) -> String {
+        self.record.file.display().to_string()
+    }
+
+    /// Whether the call that began it goes on.
+    pub(crate) async fn is_busy(&self, refit: &Refit) -> Result<bool> {
+        let Some(state_dir) = &refit.shared.state_dir else { return Ok(false) };
+        Ok(RecordFile::lock(state_dir, &self.record.engine, &self.record.volume).await?.is_none())
+    }
+
+    /// Restores the volume from the same backup, from its beginning.
+    pub(crate) async fn finish(&self, refit: &Refit, call: &Call) -> Result<Finished> {
+        let Some(state_dir) = &refit.shared.state_dir else { return Ok(Finished::Gone) };
+        let RestoreRecord { engine, volume, .. } = &self.record;
+        let Some(held) = call.run(RecordFile::lock(state_dir, engine, volume)).await? else { return Ok(Finished::Busy) };
+        let Some(record) = held.read().await? else { return Ok(Finished::Gone) };
+        let job = Job {
+            volume: record.volume.clone(),
+            file: record.file.clone(),
+            overwrite: true,
+            helper_image: record.helper_image.clone().or_else(|| refit.shared.options.helper_image.clone()),
+            begun: Some((record, held)),
+        };
+        match restore(refit, call, job).await {
+            Ok(_) => Ok(Finished::Yes),
+            Err(failure) if failure.error.code() == Code::Busy => Ok(Finished::Busy),
+            Err(failure) => Err(failure.error),
+        }
+    }
+}
+
+/// The restores of this engine that the handle's folder knows.
+pub(crate) async fn unfinished(refit: &Refit) -> Result<Vec<Unfinished>> {
+    let Some(state_dir) = &refit.shared.state_dir else { return Ok(Vec::new()) };
+    let records = record::unfinished(state_dir, &engine_id(&refit.shared.engine).await?).await?;
+    Ok(records.into_iter().map(|record| Unfinished { record }).collect())
+}
+
+/// The volume was removed on purpose: nothing of it is to be finished.
+pub(crate) async fn forget(refit: &Refit, volume: &str) {
+    let Some(state_dir) = &refit.shared.state_dir else { return };
+    let Ok(engine) = engine_id(&refit.shared.engine).await else { return };
+    let there = record::unfinished(state_dir, &engine).await.unwrap_or_default();
+    if there.iter().any(|record| record.volume == volume)
+        && let Ok(Some(held)) = RecordFile::lock(state_dir, &engine, volume).await
+    {
+        let _ = held.remove().await;
+    }
+}
