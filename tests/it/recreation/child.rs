@@ -24,7 +24,7 @@ impl Work {
         Self {
             call: "recreate",
             container: container.into(),
-            open: json!({}),
+            open: patient(),
             options: json!({"settle_s": 0.3, "allow_lossy": true}),
             file: None,
         }
@@ -32,7 +32,7 @@ impl Work {
 
     /// A recovery that does not wait for a lease.
     pub fn recover(container: &str) -> Self {
-        Self { call: "recover", container: container.into(), open: json!({}), options: json!({"force": true}), file: None }
+        Self { call: "recover", container: container.into(), open: patient(), options: json!({"force": true}), file: None }
     }
 
     pub fn backup(volume: &str, file: &Path) -> Self {

@@ -81,8 +81,12 @@ fn kill(proxy: &Proxy, gate: &Gate, work: &Work, mut is_here: impl FnMut(&Exchan
                 return true;
             }
             Some(held) => held.release(),
-            None if child.try_wait().unwrap().is_some() => return false,
-            None => {}
+            None => {
+                if let Some(status) = child.try_wait().unwrap() {
+                    eprintln!("{work:?} ended with {status}");
+                    return false;
+                }
+            }
         }
     }
 }
