@@ -33,8 +33,8 @@ pub(super) enum Emptying {
 }
 
 impl Found {
-    /// CONFLICT when a container that runs has the volume, BUSY when another restore writes to it.
-    pub(super) async fn look(refit: &Refit, call: &Call, volume: &str) -> Result<Self> {
+    /// CONFLICT when a container that runs has the volume, BUSY when another restore writes to it. With the engine's clock before anything is read.
+    pub(super) async fn look(refit: &Refit, call: &Call, volume: &str) -> Result<(Self, i64)> {
         let engine = &refit.shared.engine;
         let looked = call.run(async {
             let inspected = volumes::inspect(engine, volume).await?;
@@ -61,14 +61,15 @@ impl Found {
         if containers.iter().any(restores) {
             return Err(busy(volume));
         }
-        let Some((inspect, _)) = inspected else { return Ok(Self::Missing) };
+        let Some((inspect, _)) = inspected else { return Ok((Self::Missing, now)) };
         let spec = spec(&inspect);
         if is_in_memory(&spec.options) {
             return Err(in_memory(volume));
         }
         let storage = Storage::open(refit, call, volume, Access::Read).await?;
         let empty = call.run(is_empty(&storage)).await;
-        Ok(if storage.close(call, empty).await? { Self::Empty } else { Self::Full(spec, users(volume, &containers)) })
+        let found = if storage.close(call, empty).await? { Self::Empty } else { Self::Full(spec, users(volume, &containers)) };
+        Ok((found, now))
     }
 
     /// Whether it may be replaced, and how it is made empty.

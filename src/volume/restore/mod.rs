@@ -120,7 +120,8 @@ pub(super) async fn restore(refit: &Refit, call: &Call, job: Job) -> Outcome<Vol
     };
     report("checking", 0, 0, 0, 0);
     // What is refused at once is refused before gigabytes are read.
-    Found::look(refit, call, &job.volume).await?.emptying(&job.volume, job.overwrite, job.helper_image.as_deref())?;
+    let (found, _) = Found::look(refit, call, &job.volume).await?;
+    found.emptying(&job.volume, job.overwrite, job.helper_image.as_deref())?;
     let file = BackupFile::open(&job.file).await?;
     let verified = call.run(verify(&file, &|read| report("verifying", read, file.size, 0, 400))).await?;
     let spec = match &job.begun {
@@ -135,7 +136,7 @@ pub(super) async fn restore(refit: &Refit, call: &Call, job: Job) -> Outcome<Vol
         None => verified.spec,
     };
     // A container may have been started while the backup was read.
-    let found = Found::look(refit, call, &job.volume).await?;
+    let (found, now) = Found::look(refit, call, &job.volume).await?;
     let emptying = found.emptying(&job.volume, job.overwrite, job.helper_image.as_deref())?;
     if found == Found::Missing && is_in_memory(&spec.options) {
         return Err(in_memory(&job.volume).into());
@@ -159,6 +160,7 @@ pub(super) async fn restore(refit: &Refit, call: &Call, job: Job) -> Outcome<Vol
         spec,
         helper_image: job.helper_image.clone(),
         replaced: done.replaced,
+        begun: job.begun.as_ref().map_or(now, |(record, _)| record.begun),
     };
     let held = match (job.begun, &refit.shared.state_dir) {
         (Some((_, held)), _) => Some(held),

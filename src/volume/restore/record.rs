@@ -30,6 +30,8 @@ pub(crate) struct RestoreRecord {
     pub(crate) helper_image: Option<String>,
     /// There was something in the volume.
     pub(crate) replaced: bool,
+    /// Not later than its first change, in seconds since 1970 by the engine's clock.
+    pub(crate) begun: i64,
 }
 
 /// The right to restore a volume among the processes that share the folder, until it is dropped.
@@ -108,6 +110,7 @@ mod tests {
             spec: VolumeSpec::default(),
             helper_image: None,
             replaced: true,
+            begun: 1_795_000_000,
         };
         file.write(&record).await.unwrap();
         drop(file);

@@ -5,7 +5,11 @@
 use super::record::{self, RecordFile, RestoreRecord};
 use super::{Job, restore};
 use crate::container::replacement::engine_id;
+use crate::container::state;
+use crate::engine::api::{container_list, containers};
+use crate::error::shown;
 use crate::operation::call::Call;
+use crate::volume::list::users;
 use crate::{Code, Refit, Result};
 
 /// A restore that is not finished.
@@ -46,6 +50,7 @@ impl Unfinished {
         let RestoreRecord { engine, volume, .. } = &self.record;
         let Some(held) = call.run(RecordFile::lock(state_dir, engine, volume)).await? else { return Ok(Finished::Busy) };
         let Some(record) = held.read().await? else { return Ok(Finished::Gone) };
+        refuse_used(refit, call, &record).await?;
         let job = Job {
             volume: record.volume.clone(),
             file: record.file.clone(),
@@ -59,6 +64,27 @@ impl Unfinished {
             Err(failure) => Err(failure.error),
         }
     }
+}
+
+/// CONFLICT when a container with the volume was started since the restore was interrupted: what it has written would be lost.
+async fn refuse_used(refit: &Refit, call: &Call, record: &RestoreRecord) -> Result<()> {
+    let engine = &refit.shared.engine;
+    let (containers, _) = call.run(container_list::list(engine)).await?;
+    for user in users(&record.volume, &containers) {
+        let Some(container) = call.run(containers::inspect(engine, &user)).await? else { continue };
+        if state::started_at(&container).is_none_or(|started| started.as_second() < record.begun) {
+            continue;
+        }
+        let message = format!(
+            "container {} was started with volume {} after a restore from {} was interrupted, and what it has written since would be lost: \
+             restore the volume again (volume_restore with overwrite) if it is to be as in the backup",
+            shown(&user),
+            shown(&record.volume),
+            shown(&record.file.display().to_string())
+        );
+        return Err(Code::Conflict.error(message).with_container(user));
+    }
+    Ok(())
 }
 
 /// The restores of this engine that the handle's folder knows.

@@ -193,6 +193,23 @@ async fn a_restore_whose_backup_is_gone_is_named_and_a_removed_volume_is_forgott
     assert_eq!(error.code(), Code::Conflict, "{error}");
     direct.restore_volume(&volume, &moved, RestoreOptions { overwrite: true, ..RestoreOptions::default() }).await.unwrap();
     assert_restored(&scope, &direct, &volume, "from the backup of its new name").await;
+    // Days later a container has used the volume as it was left: what it has written stays.
+    let (proxy, work) = (Proxy::engine(lab), Work::restore(&volume, &moved).state_dir(&state));
+    let killed =
+        tokio::task::spawn_blocking(move || kill_through(&proxy, &work, "PUT /containers/*/archive", 1, Side::Before)).await.unwrap();
+    assert!(killed);
+    let (user, image) = (scope.name("user"), scope.pull(&Image::new().build(), "t").reference);
+    let body = serde_json::json!({"Image": image, "StopTimeout": 1, "HostConfig": {"Binds": [format!("{volume}:/v")]}});
+    lab.engine.run(&user, &body);
+    assert_eq!(lab.engine.exec(&user, &["sh", "-c", "echo new > /v/written"]).code, 0);
+    lab.engine.post(&format!("/containers/{user}/stop"), &serde_json::Value::Null);
+    let (error, found) = recover(&direct, &volume, forced.clone()).await.unwrap_err();
+    assert!(error.code() == Code::Conflict && error.message().contains(&user), "{error}, {found:?}");
+    lab.engine.post(&format!("/containers/{user}/start"), &serde_json::Value::Null);
+    assert_eq!(lab.engine.exec(&user, &["cat", "/v/written"]).output, "new\n");
+    lab.engine.delete(&format!("/containers/{user}?force=1&v=1"));
+    direct.restore_volume(&volume, &moved, RestoreOptions { overwrite: true, ..RestoreOptions::default() }).await.unwrap();
+    assert_restored(&scope, &direct, &volume, "again, on request").await;
     // A volume that is removed on purpose is not made again.
     let (proxy, work) = (Proxy::engine(lab), Work::restore(&volume, &moved).state_dir(&state));
     let killed = tokio::task::spawn_blocking(move || kill_through(&proxy, &work, "DELETE /volumes/*", 1, Side::Before)).await.unwrap();
