@@ -1,5 +1,6 @@
 //! The library's calls, as the tests make them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::time::Duration;
 
@@ -93,7 +94,11 @@ pub fn recreate_at(proxy: &Proxy, container: &str, options: RecreateOptions, mea
     let refit = runtime.block_on(Refit::connect(connect)).unwrap();
     let container = container.to_owned();
     let work = runtime.spawn(async move { refit.recreate_container(container, options).await });
-    meanwhile();
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(meanwhile)) {
+        // What was waited for does not come from a run that has ended: its error says more.
+        assert!(!work.is_finished(), "it has ended with {:?}", runtime.block_on(work));
+        resume_unwind(panic);
+    }
     runtime.block_on(work).unwrap()
 }
 
