@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::Body as HttpBody;
@@ -19,12 +19,49 @@ use crate::Result;
 /// How much is handed over at once, and read at once from a connection that is no longer HTTP.
 const BATCH: usize = 64 * 1024;
 
+/// A chunk of this size is handed over as it is.
+const LARGE: usize = BATCH / 4;
+
+/// Two arrivals within so short a time are of a stream that has more to send than a line now and then.
+const RAPID: Duration = Duration::from_micros(500);
+
+/// How long such a stream is left alone, so that one read takes many lines: a read for each line costs the reader and the engine, who
+/// share the machine, more than the line itself. Nobody sees a line that is so late.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// What must have arrived in a pause, so that there is another one.
+const WORTH_A_PAUSE: usize = 1024;
+
 /// The bytes of an answer; a silence that is too long is an error.
 #[derive(Debug)]
 pub(crate) struct ByteStream {
     source: Source,
     transport: Transport,
     silence: Duration,
+    pace: Pace,
+}
+
+/// How quickly the bytes of a stream come.
+#[derive(Debug, Default)]
+struct Pace {
+    last: Option<Instant>,
+    rapid: bool,
+}
+
+impl Pace {
+    /// Before the next bytes are asked for.
+    async fn pause(&self) {
+        if self.rapid {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn arrived(&mut self, bytes: usize) {
+        let before = self.last.replace(Instant::now());
+        let soon = before.is_some_and(|before| before.elapsed() < RAPID);
+        // Large chunks are no lines, and after that much nothing was waited for in vain.
+        self.rapid = bytes < LARGE && (soon || self.rapid && bytes >= WORTH_A_PAUSE);
+    }
 }
 
 #[derive(Debug)]
@@ -52,11 +89,11 @@ impl Source {
 
 impl ByteStream {
     pub(super) fn new(body: AnswerBody, transport: Transport, silence: Duration) -> Self {
-        Self { source: Source::Body(Batches::new(body)), transport, silence }
+        Self { source: Source::Body(Batches::new(body)), transport, silence, pace: Pace::default() }
     }
 
     pub(super) fn of_connection(connection: ReadHalf<TokioIo<Upgraded>>, transport: Transport, silence: Duration) -> Self {
-        Self { source: Source::Connection(connection), transport, silence }
+        Self { source: Source::Connection(connection), transport, silence, pace: Pace::default() }
     }
 
     /// The next bytes, all that have arrived up to 64 KiB; `None` at the end.
@@ -68,8 +105,11 @@ impl ByteStream {
     /// The same of a stream that has nothing to send for hours: after each silence the engine is pinged, and while it answers the stream is
     /// waited for.
     pub(crate) async fn next_or_quiet(&mut self) -> Result<Option<Bytes>> {
+        self.pace.pause().await;
         let (transport, source) = (&self.transport, &mut self.source);
-        silence::while_engine_answers(transport, self.silence, source.next(transport)).await?
+        let next = silence::while_engine_answers(transport, self.silence, source.next(transport)).await??;
+        self.pace.arrived(next.as_ref().map_or(0, Bytes::len));
+        Ok(next)
     }
 }
 
@@ -83,9 +123,6 @@ struct Batches<B: HttpBody> {
 }
 
 impl<B: HttpBody<Data = Bytes> + Unpin> Batches<B> {
-    /// A chunk of this size is handed over as it is.
-    const LARGE: usize = BATCH / 4;
-
     fn new(body: B) -> Self {
         Self { body, joined: BytesMut::new(), error: None }
     }
@@ -100,7 +137,7 @@ impl<B: HttpBody<Data = Bytes> + Unpin> Batches<B> {
                 Poll::Ready(Some(Ok(frame))) => {
                     let Ok(data) = frame.into_data() else { continue };
                     if self.joined.is_empty() {
-                        if data.len() >= Self::LARGE {
+                        if data.len() >= LARGE {
                             return Poll::Ready(Some(Ok(data)));
                         }
                         // What the last bytes have left of their buffer is used up first.
@@ -185,6 +222,23 @@ mod tests {
         assert_eq!(handed_over([chunk(1), Poll::Pending, Poll::Pending, chunk(2), chunk(3)]), ["1", ".", "5"]);
         assert_eq!(handed_over(std::iter::repeat_n((), 1000).map(|()| chunk(100))), ["65600", "34400"]);
         assert_eq!(handed_over([chunk(BATCH), chunk(BATCH / 2), chunk(1), chunk(BATCH), chunk(1)]), ["65536", "32768", "65537", "1"]);
+    }
+
+    #[test]
+    fn a_stream_is_left_alone_for_a_moment_while_much_arrives() {
+        let mut pace = Pace { last: Instant::now().checked_sub(Duration::from_secs(1)), rapid: false };
+        pace.arrived(100);
+        assert!(!pace.rapid, "a line now and then");
+        pace.rapid = true;
+        pace.last = Instant::now().checked_sub(Duration::from_millis(2));
+        pace.arrived(WORTH_A_PAUSE);
+        assert!(pace.rapid, "many lines in a pause");
+        pace.arrived(LARGE);
+        assert!(!pace.rapid, "a large chunk");
+        pace.rapid = true;
+        pace.last = Instant::now().checked_sub(Duration::from_millis(2));
+        pace.arrived(100);
+        assert!(!pace.rapid, "a line in a pause");
     }
 
     #[test]
