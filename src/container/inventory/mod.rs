@@ -1,10 +1,11 @@
 //! The containers of an engine, as far as one may depend on another: all are inspected once, then only those that are new or have changed.
 //!
 //! What a container references does not change as long as it exists, except for its networks; name and state are in every list. So an update
-//! of many containers inspects all of them once, and asks for the list before each recreation.
+//! of many containers inspects all of them once, and asks for the list before each recreation (`listed.rs`).
 //!
 //! Rules: docs/recreate.md, section 8.
 
+mod listed;
 mod record;
 mod shared_list;
 
@@ -17,10 +18,10 @@ use serde_json::Value;
 use crate::container::replacement::lease::Clock;
 use crate::container::{create_body, state};
 use crate::engine::Engine;
-use crate::engine::api::container_list::{self, ListedEntry, ListedNetworking};
+use crate::engine::api::container_list::{ListedEntry, ListedNetworking};
 use crate::engine::api::containers;
-use crate::volume::storage::name::StorageName;
 use crate::{Code, Result};
+use listed::Listed;
 use shared_list::SharedList;
 
 /// An engine with a thousand containers is not asked about all of them at once.
@@ -37,13 +38,8 @@ const PROJECT: &str = "com.docker.compose.project";
 pub(crate) struct Inventory {
     known: Mutex<BTreeMap<String, Known>>,
     list: SharedList<Listed>,
-}
-
-/// The list, and the engine's clock at the time.
-#[derive(Debug)]
-struct Listed {
-    entries: Arc<Vec<ListedEntry>>,
-    clock: Clock,
+    /// The ids of containers that a recreation of this call has created, renamed or removed since the list was read.
+    changed: Mutex<BTreeSet<String>>,
 }
 
 /// A container that was inspected.
@@ -80,12 +76,17 @@ impl Inventory {
     /// Takes over what the caller has inspected.
     pub(crate) fn learn(&self, inspect: &Value) {
         let known = Known { networking: None, record: record::of_inspect(inspect) };
-        self.lock().insert(state::id(inspect).to_owned(), known);
+        lock(&self.known).insert(state::id(inspect).to_owned(), known);
+    }
+
+    /// These containers have been created, renamed or removed.
+    pub(crate) fn changed(&self, ids: impl IntoIterator<Item = String>) {
+        lock(&self.changed).extend(ids);
     }
 
     /// Asks for the list, and inspects what is not known yet or has changed its networks. A container that is removed meanwhile is left out.
     pub(crate) async fn look(&self, engine: &Engine, depth: Depth<'_>) -> Result<Look> {
-        let listed = self.list.get(|| list(engine)).await?;
+        let listed = self.list.get(|before| listed::read(engine, before, &self.changed)).await?;
         let (list, clock) = (Arc::clone(&listed.entries), listed.clock);
         let unknown = self.forget_removed(&list);
         let to_inspect = match depth {
@@ -96,7 +97,7 @@ impl Inventory {
         let inspected: BTreeSet<&str> = stream::iter(inspecting).buffer_unordered(INSPECTS_AT_ONCE).try_collect().await?;
         let links = record::links(&list);
         let (mut containers, mut only_listed) = (Vec::with_capacity(list.len()), 0);
-        let known = self.lock();
+        let known = lock(&self.known);
         for entry in list.iter() {
             match known.get(&entry.id) {
                 Some(known) => containers.push(record::with_entry(&known.record, entry, &links)),
@@ -113,7 +114,7 @@ impl Inventory {
 
     /// Keeps those that are listed; the others, and those whose networks have changed.
     fn forget_removed<'l>(&self, list: &'l [ListedEntry]) -> Vec<&'l ListedEntry> {
-        let mut known = self.lock();
+        let mut known = lock(&self.known);
         let listed: BTreeSet<&str> = list.iter().map(|entry| entry.id.as_str()).collect();
         known.retain(|id, _| listed.contains(id.as_str()));
         let mut is_known = |entry: &ListedEntry| {
@@ -138,7 +139,7 @@ impl Inventory {
             // A broken container must not keep all others from being recreated.
             Err(error) => Some(create_body::as_not_inspected(record::of_entry(entry), error.message())),
         };
-        let mut known = self.lock();
+        let mut known = lock(&self.known);
         match record {
             Some(record) => {
                 known.insert(entry.id.clone(), Known { networking: Some(entry.networking()), record });
@@ -149,17 +150,10 @@ impl Inventory {
         }
         Ok(&entry.id)
     }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-async fn list(engine: &Engine) -> Result<Listed> {
-    let (mut entries, now) = container_list::list(engine).await?;
-    // They depend on nothing but a volume, and are gone in a moment.
-    entries.retain(|entry| entry.name().and_then(StorageName::parse).is_none());
-    Ok(Listed { entries: Arc::new(entries), clock: Clock::at(now) })
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Of the containers beside the members, those that are inspected for a plan: first those of a member's compose project, and those that have a

@@ -33,8 +33,8 @@ impl<T> Default for SharedList<T> {
 }
 
 impl<T> SharedList<T> {
-    /// The answer. Who is dropped while it asks leaves it to the next one who waits.
-    pub(super) async fn get<F: Future<Output = Result<T>>>(&self, ask: impl FnOnce() -> F) -> Result<Arc<T>> {
+    /// The answer. Who asks is handed the answer before, if that was no failure. Who is dropped while it asks leaves it to the next one who waits.
+    pub(super) async fn get<F: Future<Output = Result<T>>>(&self, ask: impl FnOnce(Option<Arc<T>>) -> F) -> Result<Arc<T>> {
         let turn = self.asked.fetch_add(1, Ordering::SeqCst);
         let mut last = self.last.lock().await;
         if let Some(answer) = &*last
@@ -45,7 +45,8 @@ impl<T> SharedList<T> {
         // Those who begin together share the request.
         tokio::task::yield_now().await;
         let asked_before = self.asked.load(Ordering::SeqCst);
-        let result = ask().await.map(Arc::new);
+        let before = last.as_ref().and_then(|answer| answer.result.as_ref().ok().map(Arc::clone));
+        let result = ask(before).await.map(Arc::new);
         // A failure is that of all who have waited for it: they do not wait for one another's time limits.
         let asked_before = if result.is_ok() { asked_before } else { self.asked.load(Ordering::SeqCst) };
         *last = Some(Answer { asked_before, result: result.clone() });
@@ -69,7 +70,7 @@ mod tests {
     async fn those_who_ask_together_share_an_answer_and_none_gets_an_older_one() {
         let (list, sent) = (SharedList::<u32>::default(), Cell::new(0));
         let ask = || {
-            list.get(|| async {
+            list.get(|_| async {
                 sent.set(sent.get() + 1);
                 let number = sent.get();
                 tokio::task::yield_now().await;
@@ -81,7 +82,7 @@ mod tests {
         assert_eq!((*ask().await.unwrap(), *ask().await.unwrap()), (2, 3), "one after another");
 
         let (begun, go_on) = (Notify::new(), Notify::new());
-        let first = list.get(|| async {
+        let first = list.get(|_| async {
             begun.notify_one();
             go_on.notified().await;
             Ok(100)
@@ -99,7 +100,7 @@ mod tests {
     async fn a_failure_is_that_of_all_who_wait_and_a_dropped_request_is_sent_again() {
         let (list, sent, failed) = (SharedList::<u32>::default(), Cell::new(0), Notify::new());
         let failing = || {
-            list.get(|| async {
+            list.get(|_| async {
                 sent.set(sent.get() + 1);
                 failed.notified().await;
                 Err(Code::Unreachable.error("silent"))
@@ -116,8 +117,8 @@ mod tests {
         let (first, later) = tokio::join!(first, later);
         assert!(first.is_err() && later.iter().all(Result::is_err) && sent.get() == 1, "{} were sent", sent.get());
 
-        let mut dropped = Box::pin(list.get(std::future::pending));
-        let waiting = list.get(|| async { Ok(7) });
+        let mut dropped = Box::pin(list.get(|_| std::future::pending()));
+        let waiting = list.get(|_| async { Ok(7) });
         // It has yielded, then it has sent its request.
         assert!((&mut dropped).now_or_never().is_none() && (&mut dropped).now_or_never().is_none());
         drop(dropped);

@@ -132,6 +132,15 @@ impl<'a> Group<'a> {
         error.into_cause_of(code, message)
     }
 
+    /// The ids of the containers that it has created, renamed or removed.
+    pub(super) fn ids(&self) -> Vec<String> {
+        let of = |run: &Run<'_>| {
+            let pair = &run.pair;
+            [Some(state::id(&run.prepared.container).to_owned()), Some(pair.old.clone()), pair.new.clone(), pair.standby.clone()]
+        };
+        self.runs.iter().flat_map(of).flatten().collect()
+    }
+
     /// Whether it failed only because a tag was moved between the inspection of the image and the create.
     pub(super) fn may_retry(&self) -> bool {
         self.runs[0].report.result == RecreationResult::Failed && self.runs.iter().any(|run| run.may_retry)

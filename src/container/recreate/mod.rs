@@ -88,6 +88,7 @@ pub(crate) async fn recreate(
         let _dependents = dependents.map_err(|error| refuse(error, &found))?;
         let mut group = Group::new(refit, call, prepared, options, &dependents_options, &on_phase);
         let result = group.perform().await;
+        known.inventory.changed(group.ids());
         if result.is_err() && group.may_retry() && attempt < ATTEMPTS {
             attempt += 1;
             continue;

@@ -1,6 +1,6 @@
 //! What an update costs among many containers that it does not concern: requests to the engine, counted by a proxy before it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use refit::container::{ContainersOptions, RecreateOptions};
 use refit::image::{ContainerUpdate, UpdateOptions};
@@ -61,19 +61,24 @@ const INSPECTS: &str = "GET /containers/*/json";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_inspects_all_containers_once() {
-    let crowd = Crowd::new("crowd", CROWD, 8);
+    let crowd = Crowd::new("crowd", CROWD, 16);
     let proxy = Proxy::engine(Lab::get());
     let refit = connect(&proxy).await;
     crowd.scope.publish(&Image::new().version("2").build(), "t");
     proxy.reset();
-    let all = crowd.all();
+    let (all, begun) = (crowd.all(), Instant::now());
     let report = refit.update(&crowd.image.reference, options()).await.unwrap();
+    let seconds = begun.elapsed().as_secs() as usize;
     assert_eq!(report.containers.len(), crowd.members.len());
     let (inspects, requests) = (proxy.count(INSPECTS), proxy.requests().len());
     // For each recreation its own, and those of the containers that the update itself has made.
     let expected = all + OF_OTHERS + 12 * crowd.members.len();
     assert!(inspects >= CROWD && inspects <= expected, "{inspects} inspects of {all} containers, {requests} requests");
     assert!(requests <= expected + 15 * crowd.members.len() + 30, "{requests} requests, {inspects} inspects of {all} containers");
+    // One to find those of the image; then one a second at most, whatever the number of recreations.
+    let is_whole = |path: &str| path.contains("/containers/json") && !path.contains("filters");
+    let whole = proxy.requests().iter().filter(|seen| is_whole(&seen.path)).count();
+    assert!(whole <= seconds + 3, "{whole} whole lists in {seconds} s");
 }
 
 #[tokio::test(flavor = "multi_thread")]
