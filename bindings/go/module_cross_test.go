@@ -1,9 +1,6 @@
 package refit_test
 
 import (
-	"context"
-	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +29,11 @@ func TestAStaticProgramForMuslRunsInAnEmptyRoot(t *testing.T) {
 	if needed := libraries(t, program); len(needed) != 0 {
 		t.Errorf("it needs %v", needed)
 	}
-	root := t.TempDir()
+	root, err := os.MkdirTemp("", "refit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(root)
 	if err := os.Rename(program, filepath.Join(root, "program")); err != nil {
 		t.Fatal(err)
 	}
@@ -42,50 +43,11 @@ func TestAStaticProgramForMuslRunsInAnEmptyRoot(t *testing.T) {
 	image := lab.Pull(t, name, "1", "--version", "1.0").Reference
 	lab.Run(t, name+"-web", map[string]any{"Image": image})
 	lab.Publish(t, name, "1", "--version", "2.0")
-	engineIn(t, root)
+	lab.NewSwitch(t, root).Open()
 	said, err := exec.Command("chroot", root, "/program", "unix:///engine.sock", image).CombinedOutput()
 	if err != nil || string(said) != "update_available recreated\n" {
 		t.Errorf("%s, %v", said, err)
 	}
-}
-
-// engineIn puts a socket of the engine into the folder.
-func engineIn(t *testing.T, root string) {
-	t.Helper()
-	// The folder of a test has a name that may be too long for a socket.
-	previous, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chdir(root); err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("unix", "engine.sock")
-	if back := os.Chdir(previous); err != nil || back != nil {
-		t.Fatal(err, back)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			here, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			there, err := lab.Dial(context.Background())
-			if err != nil {
-				here.Close()
-				continue
-			}
-			go func() {
-				io.Copy(there, here)
-				there.Close()
-			}()
-			go func() {
-				io.Copy(here, there)
-				here.Close()
-			}()
-		}
-	}()
 }
 
 func TestAProgramForArm64Runs(t *testing.T) {

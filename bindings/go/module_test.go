@@ -148,11 +148,7 @@ func TestAModuleOutsideOfTheTreeBuildsByReplace(t *testing.T) {
 
 func TestAModuleIsVendoredAndSaysWhatIsMissing(t *testing.T) {
 	module := filepath.Join(t.TempDir(), "module")
-	made := exec.Command("make", "-s", "-C", lab.Root(), "go-module", "OUT="+module)
-	made.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "MAKE") })
-	if said, err := made.CombinedOutput(); err != nil {
-		t.Fatalf("%s, %v", said, err)
-	}
+	makes(t, "go-module", "OUT="+module)
 	c := newConsumer(t, module)
 	if said, ok := c.goCommand(nil, "mod", "vendor"); !ok {
 		t.Fatal(said)

@@ -1,6 +1,7 @@
 package docker_manager
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -181,6 +182,25 @@ func TestDefect08FilesNeedNoImageAndOutputHasNoFrames(t *testing.T) {
 	}
 	if text, err := dm.ReadConfigFile(1, "Game.ini"); err != nil || text != "[a]\nb=c" {
 		t.Errorf("%q, %v", text, err)
+	}
+	volume := name + "-data-1"
+	if files, err := dm.ListFiles(volume, "/data", "/data/Config/WindowsServer"); err != nil || len(files) != 1 {
+		t.Errorf("%+v, %v", files, err)
+	}
+	file, err := dm.ReadFileFromVolume(volume, "/data", "/data/Config/WindowsServer/Game.ini")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dm.WriteFileToVolume(volume, "/data", "/data/copy/Game.ini", file); err != nil {
+		t.Error(err)
+	}
+	file.Close()
+	var archive bytes.Buffer
+	if err := dm.BackupVolume(volume, "one.tar.gz", &archive); err != nil {
+		t.Error(err)
+	}
+	if err := dm.RestoreVolume(volume, "one.tar.gz", &archive); err != nil {
+		t.Error(err)
 	}
 	for _, request := range engine.seen() {
 		if strings.HasSuffix(request, "/images/create") || strings.HasSuffix(request, "/start") || strings.HasSuffix(request, "/exec") {

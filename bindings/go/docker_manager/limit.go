@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -73,6 +74,42 @@ func (s *stream) moved() {
 	if s.timer.Stop() {
 		s.timer.Reset(s.quiet)
 	}
+}
+
+// reads is a reader whose stream lives as long as it delivers. src is read by a goroutine of its own, which ends when its Read does, so that a Read
+// which never returns does not hold the call.
+func (s *stream) reads(src io.Reader) io.Reader {
+	read, write := io.Pipe()
+	go func() {
+		_, err := io.Copy(write, src)
+		write.CloseWithError(err)
+	}()
+	context.AfterFunc(s, func() { write.CloseWithError(context.Canceled) })
+	return moving{read, s}
+}
+
+// moving is a reader that says when something has come.
+type moving struct {
+	io.Reader
+	s *stream
+}
+
+func (m moving) Read(into []byte) (int, error) {
+	n, err := m.Reader.Read(into)
+	m.s.moved()
+	return n, err
+}
+
+// moved is a writer that says when something was taken.
+type moved struct {
+	io.Writer
+	s *stream
+}
+
+func (m moved) Write(data []byte) (int, error) {
+	n, err := m.Writer.Write(data)
+	m.s.moved()
+	return n, err
 }
 
 // explained says in words that a limit of this package has ended the call; any other error is as it was.

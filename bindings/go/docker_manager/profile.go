@@ -14,7 +14,7 @@ type Profile struct {
 	ContainerName, DataVolume, PluginsVolume string
 	// RequiredImages have to be local before a server starts; the first is the servers' own. Default: tbro98/ase-server:latest, alpine:latest.
 	RequiredImages []string
-	// HelperImage has a shell, for RunCommandInVolume alone. It is never pulled. Default: alpine:latest.
+	// HelperImage has a shell, for RunCommandInVolume, and for ListFiles where it is local. It is never pulled. Default: alpine:latest.
 	HelperImage string
 	// ConfigDir is the folder of ReadConfigFile and WriteConfigFile in the data volume. Default: Config/WindowsServer.
 	ConfigDir string
@@ -70,9 +70,6 @@ func (p Profile) withDefaults() Profile {
 	}
 	if p.BeforeWriteConfig == nil {
 		p.BeforeWriteConfig = func(_ uint, _, content string) (string, error) { return content, nil }
-	}
-	if p.Options.HelperImage == "" {
-		p.Options.HelperImage = p.HelperImage
 	}
 	return p
 }

@@ -1,7 +1,6 @@
 package docker_manager
 
 import (
-	"bufio"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -11,7 +10,7 @@ import (
 )
 
 // BackupVolume writes the volume to w as a gzip tar archive whose names begin with ./. Nothing runs and no image has to be there. After an error
-// what was written has no end, so that no program takes it for whole. filename is said in errors alone.
+// what was written has no end, so that no program takes it for whole. filename is said in errors alone. A Write that does not return is waited for.
 func (dm *DockerManager) BackupVolume(volumeName, filename string, w io.Writer) error {
 	s := newStream(dm.quiet, totalLimit)
 	defer s.end()
@@ -25,36 +24,25 @@ func (dm *DockerManager) BackupVolume(volumeName, filename string, w io.Writer) 
 	return nil
 }
 
-// moved is a writer whose stream lives as long as it takes something.
-type moved struct {
-	io.Writer
-	s *stream
-}
-
-func (m moved) Write(data []byte) (int, error) {
-	n, err := m.Writer.Write(data)
-	m.s.moved()
-	return n, err
-}
-
 // RestoreVolume unpacks a gzip tar archive, also one of the package that this one replaces, into the volume. It overwrites files and leaves others.
-// refit.ErrData when the archive is damaged or cut; what came before is in the volume then.
+// refit.ErrData when the archive is damaged or cut; what came before is in the volume then. After an error src may still be in a Read, which is not
+// waited for.
 func (dm *DockerManager) RestoreVolume(volumeName, filename string, src io.Reader) error {
 	failed := func(err error) error {
 		return fmt.Errorf("the restore of %s into the volume %s failed: %w", filename, volumeName, err)
 	}
 	s := newStream(dm.quiet, totalLimit)
 	defer s.end()
-	unpacked, err := gzip.NewReader(bufio.NewReader(moving{src, s}))
+	unpacked, err := gzip.NewReader(s.reads(src))
 	if err != nil {
-		return failed(damaged(err))
+		return failed(damaged(explained(s, err)))
 	}
 	if _, err := dm.client.VolumeImport(s, volumeName, "/", unpacked, refit.VolumeImportOptions{}); err != nil {
 		return failed(damaged(explained(s, err)))
 	}
 	// The archive's end mark comes before the checksum.
 	if _, err := io.Copy(io.Discard, unpacked); err != nil {
-		return failed(damaged(err))
+		return failed(damaged(explained(s, err)))
 	}
 	return nil
 }

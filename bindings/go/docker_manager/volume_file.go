@@ -2,6 +2,7 @@ package docker_manager
 
 import (
 	"context"
+	"errors"
 	"io"
 	"path"
 	"strconv"
@@ -77,14 +78,18 @@ func inVolume(mountPath, name string) (string, error) {
 }
 
 // ListFiles lists what is directly in a folder of the volume, hidden files too; nil for a folder that is missing. path is below mountPath, or
-// relative to the volume's root.
+// relative to the volume's root. No image has to be there; where the profile's HelperImage is, it lists without reading what is in the files.
 func (dm *DockerManager) ListFiles(volumeName, mountPath, path string) ([]FileInfo, error) {
 	folder, err := inVolume(mountPath, path)
 	if err != nil {
 		return nil, err
 	}
 	files, err := answer(dm, callLimit, func(ctx context.Context) ([]refit.VolumeFile, error) {
-		return dm.client.VolumeListFiles(ctx, volumeName, folder, refit.VolumeListFilesOptions{})
+		files, err := dm.client.VolumeListFiles(ctx, volumeName, folder, refit.VolumeListFilesOptions{HelperImage: dm.profile.HelperImage})
+		if errors.Is(err, refit.ErrImageMissing) {
+			return dm.client.VolumeListFiles(ctx, volumeName, folder, refit.VolumeListFilesOptions{})
+		}
+		return files, err
 	})
 	if isMissing(err) {
 		// A missing volume is another thing than a missing folder.
@@ -107,7 +112,7 @@ func (dm *DockerManager) ListFiles(volumeName, mountPath, path string) ([]FileIn
 }
 
 // WriteFileToVolume unpacks a tar archive, not compressed, into the folder that holds destPath, which is made when it is missing. destPath is below
-// mountPath, or relative to the volume's root.
+// mountPath, or relative to the volume's root. After an error content may still be in a Read, which is not waited for.
 func (dm *DockerManager) WriteFileToVolume(volumeName, mountPath, destPath string, content io.Reader) error {
 	file, err := inVolume(mountPath, destPath)
 	if err != nil {
@@ -119,20 +124,8 @@ func (dm *DockerManager) WriteFileToVolume(volumeName, mountPath, destPath strin
 func (dm *DockerManager) unpack(volume, folder string, archive io.Reader) error {
 	s := newStream(dm.quiet, totalLimit)
 	defer s.end()
-	_, err := dm.client.VolumeImport(s, volume, folder, moving{archive, s}, refit.VolumeImportOptions{})
+	_, err := dm.client.VolumeImport(s, volume, folder, s.reads(archive), refit.VolumeImportOptions{})
 	return explained(s, err)
-}
-
-// moving is a reader whose stream lives as long as it delivers.
-type moving struct {
-	io.Reader
-	*stream
-}
-
-func (m moving) Read(into []byte) (int, error) {
-	n, err := m.Reader.Read(into)
-	m.moved()
-	return n, err
 }
 
 // ReadFileFromVolume is a tar archive whose first entry is the file, as a stream that has to be closed. A missing file is refit.ErrNotFound here;
