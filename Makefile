@@ -12,7 +12,7 @@ LAB := cargo build -q --workspace --bin lab && $(TARGET)/debug/lab run --
 NEED := tests/lab/need
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\)%*:.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\)%*:.*## /\1\t/p' Makefile | expand -t 16
 
 test: ## every test, on a real engine and registry
 	$(NEED) rust c $(if $(wildcard bindings/go/go.mod),go)
@@ -44,8 +44,20 @@ ifneq ($(wildcard bindings/go/go.mod),)
 	cargo test -q --test abi --no-run
 	$(MAKE) go REFIT_BUILT=$(or $(REFIT_BUILT),$(TARGET)/debug/deps)
 	cargo build -q --workspace --bin lab
-	cd bindings/go && go vet ./... && $(abspath $(TARGET))/debug/lab run -- go test -race ./...
+	cd bindings/go && go vet ./... && REFIT_BUILT=$(or $(REFIT_BUILT),$(TARGET)/debug/deps) $(abspath $(TARGET))/debug/lab run -- sh -c 'go test -race ./... && GOGC=1 go test -run "$(GO_ENDS)" ./...'
 endif
+
+# The tests of calls that are cancelled and clients that are closed. With GOGC=1 the Go runtime collects all the time.
+GO_ENDS := Clos|Ends|Goexit|Panic|Survives|Silent
+
+test-go-stress: ## the Go tests with checks of each pointer that goes to C, and twenty times those of cancelling and closing; 20 minutes
+	$(NEED) rust c go
+	$(MAKE) go REFIT_BUILT=$(or $(REFIT_BUILT),$(TARGET)/debug/deps)
+	cargo build -q --workspace --bin lab
+	cd bindings/go && REFIT_BUILT=$(or $(REFIT_BUILT),$(TARGET)/debug/deps) $(abspath $(TARGET))/debug/lab run -- sh -c 'GOGC=1 GOEXPERIMENT=cgocheck2 go test -timeout 30m ./... && GOGC=1 go test -race -count=20 -timeout 1h -run "$(GO_ENDS)" ./...'
+
+test-go-oldest: ## the Go tests with the oldest Go that go.mod allows, which the go command gets
+	GOTOOLCHAIN=go$$(sed -n 's/^go //p' bindings/go/go.mod).0 $(MAKE) test-go
 
 test-go-cross: ## programs for musl and for arm64, built from their archives and run; two releases are built for it
 	$(NEED) rust c go
@@ -61,6 +73,12 @@ demo: ## an update of a running container, seen from the outside
 matrix: ## the tests on every engine there is: make matrix SUITE=name
 	$(NEED) rust c
 	tests/lab/matrix $(SUITE)
+
+# Docker's own Go client is in a module of its own, so that the binding needs nothing.
+bench-go: ## the Go binding beside Docker's own Go client, with the release of the archive
+	$(NEED) rust c go
+	$(MAKE) go
+	$(LAB) sh -c 'cd benches/go && go run .'
 
 bench-%: ## a measurement of benches/: make bench-pull
 	$(NEED) rust c
@@ -152,4 +170,4 @@ clean: ## takes the lab down, then everything that was built
 	cargo clean
 	rm -f bindings/go/lib/*/librefit.a bindings/go/lib/*/built.h bindings/go/include/refit.h bindings/go/built.h
 
-.PHONY: help test test-rust test-kills test-c test-go test-go-cross demo matrix lint header schema build archive dist install go go-archive go-module clean
+.PHONY: help test test-rust test-kills test-c test-go test-go-stress test-go-oldest test-go-cross bench-go demo matrix lint header schema build archive dist install go go-archive go-module clean

@@ -4,11 +4,29 @@
 // Nothing is done that was not asked for. Nothing is lost: a container that cannot be replaced is as before. An error is never
 // "no update".
 //
-// It is refit's C library, linked in: `make go` in refit's checkout builds it and puts it where this package looks. With the build tag
-// refit_dynamic the shared library is found through pkg-config.
+// # Where to begin
+//
+// [Open] gives a [Client], and the example of the package is the main job. In the order in which a service needs them:
+//
+//   - is there a newer image: [Client.CheckUpdate], [Client.CheckUpdates]
+//   - what would an update do, and do it: [Client.PlanUpdate], [Client.Update], [Client.UpdateAll], [Client.Rollback], [Client.RemoveOld]
+//   - one container from the image that is there: [Client.Recreate]; what a killed process has left: [Client.Recover]
+//   - images: [Client.Pull], [Client.ImageStatus], [Client.ImageMissing]
+//   - containers: [Client.ContainerCreate], [Client.ContainerStart], [Client.FollowLogs], [Client.ContainerExec], [Client.ContainerStats]
+//   - files, backups and volumes: [Client.VolumeReadFile], [Client.VolumeExport], [Client.VolumeBackup]
+//   - what was done: [Client.HistoryList]; what is being done: [Progress], [SetLogger]
+//
+// # Calls
 //
 // Every method takes a [context.Context]; one that is cancelled or expires ends the call within 100 ms, or, while a container is being
-// replaced, once that is finished or rolled back. Where a report exists beside an error, both are returned. A [Client] serves any number of goroutines.
+// replaced, once that is finished or rolled back. The zero value of an options struct is the default of every option. Errors are [Error], and
+// [errors.Is] finds their kind: [ErrNotFound] and the others. Where a report exists beside an error, both are returned. A [Client] serves any
+// number of goroutines.
+//
+// # Building
+//
+// It is refit's C library, linked in: `make go` in refit's checkout builds it and puts it where this package looks. With the build tag
+// musl it is the one of `make go MUSL=1`, for Alpine; with refit_dynamic the shared library is found through pkg-config.
 package refit
 
 /*
