@@ -35,6 +35,17 @@ pub(super) async fn negotiate(transport: &Transport, timeout: Duration) -> Resul
             ApiVersion::OLDEST
         )));
     }
+    if spoken > ApiVersion::NEWEST
+        && let Some(oldest) = system::oldest_version(transport, timeout).await?
+        && oldest > ApiVersion::NEWEST
+    {
+        return Err(Code::Unsupported.error(format!(
+            "the engine at {} speaks API {oldest} to {spoken}, and this refit {} to {}: a newer refit is needed",
+            transport.endpoint(),
+            ApiVersion::OLDEST,
+            ApiVersion::NEWEST
+        )));
+    }
     Ok(spoken.min(ApiVersion::NEWEST))
 }
 

@@ -136,3 +136,22 @@ fn an_engine_that_answers_500_is_an_engine_error() {
         assert!(answer.message().contains("the disk is on fire"), "{}", answer.message());
     });
 }
+
+/// The lab's engine, with the API versions of another one in its answers.
+fn open_engine_of(newest: &str, oldest: &str) -> Answer {
+    let proxy = Proxy::engine(Lab::get());
+    proxy.on(When::each("GET /_ping"), Fault::Answer(Canned::text(200, "text/plain", "OK").header("Api-Version", newest)));
+    proxy.on(When::each("GET /version"), Fault::Answer(Canned::json(200, &json!({"ApiVersion": newest, "MinAPIVersion": oldest}))));
+    open(&proxy.host)
+}
+
+#[test]
+fn an_engine_without_a_common_api_version_is_refused_when_it_is_opened() {
+    let newer = open_engine_of("1.60", "1.52");
+    assert_eq!(newer.code, "UNSUPPORTED", "{newer:?}");
+    assert!(newer.message().contains("1.52 to 1.60") && newer.message().contains("1.40 to 1.51"), "{}", newer.message());
+    let older = open_engine_of("1.39", "1.12");
+    assert_eq!(older.code, "UNSUPPORTED", "{older:?}");
+    assert!(older.message().contains("1.39") && older.message().contains("1.40"), "{}", older.message());
+    assert_eq!(open_engine_of("1.60", "1.51").code, "OK");
+}

@@ -7,17 +7,31 @@ use http::{Method, Request};
 use serde_json::Value;
 
 use crate::engine::Engine;
+use crate::engine::api_version::ApiVersion;
 use crate::engine::request::{self, Answer};
 use crate::engine::transport::{self, Transport};
 use crate::{Code, Result};
 
 const PING: &str = "/_ping";
 
-/// Asks for the newest API version, of an engine of which none is known yet: below no version.
+const VERSION: &str = "/version";
+
+/// Asks for the newest API version, of an engine of which none is known yet.
 pub(in crate::engine) async fn ping(transport: &Transport, timeout: Duration) -> Result<Answer> {
-    let ping = Request::get(format!("{}{PING}", transport.base())).body(transport::body(Bytes::new()));
-    let ping = ping.map_err(|error| Code::InvalidArgument.error("the engine's address is not one").caused_by(&error))?;
-    request::collect(transport, transport.send(ping, timeout).await?, timeout).await
+    get_without_version(transport, PING, timeout).await
+}
+
+/// The oldest API version that the engine still speaks; `None` where its answer names none.
+pub(in crate::engine) async fn oldest_version(transport: &Transport, timeout: Duration) -> Result<Option<ApiVersion>> {
+    let answer = get_without_version(transport, VERSION, timeout).await?;
+    let version: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    Ok(version["MinAPIVersion"].as_str().and_then(|oldest| oldest.parse().ok()))
+}
+
+async fn get_without_version(transport: &Transport, path: &str, timeout: Duration) -> Result<Answer> {
+    let request = Request::get(format!("{}{path}", transport.base())).body(transport::body(Bytes::new()));
+    let request = request.map_err(|error| Code::InvalidArgument.error("the engine's address is not one").caused_by(&error))?;
+    request::collect(transport, transport.send(request, timeout).await?, timeout).await
 }
 
 /// The engine's clock, in seconds since 1970.
@@ -28,7 +42,7 @@ pub(crate) async fn clock(engine: &Engine) -> Result<i64> {
 
 /// Its version, components and platform. Raw, as `info`: Podman's differ from Docker's.
 pub(crate) async fn version(engine: &Engine) -> Result<Value> {
-    engine.get("asking the engine for its version", "/version").await
+    engine.get("asking the engine for its version", VERSION).await
 }
 
 /// Its settings, its host and its disk.
