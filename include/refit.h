@@ -366,7 +366,7 @@ refit_code refit_engine_info(const struct refit *r,
 
 // The calls that changed something, or tried to, through this handle or through any with the same `state_dir`, newest first: `entries
 // [ {id, at, kind, actor?, image?, container?, volume?, service?, from? {id, digest?, version?}, to? {id, digest?, version?}, result,
-// error?, elapsed_ms, containers [ {container, result, error?} ]} ]`. `kind` is "pull", "update", "recreate", "rollback", "remove_old",
+// error?, elapsed_ms, containers [ {container, result, error?} ], backups [ {volume, file} ]} ]`. `kind` is "pull", "update", "recreate", "rollback", "remove_old",
 // "backup", "restore" or "service_update": one record a call; what an update pulls and recreates is in the update's own, a batch has one
 // an image, a removal one for each image that is gone. `result` is "done", "unchanged", "rolled_back", "rollback_failed", "failed" or
 // "cancelled". Reads, dry runs and refused arguments leave none. Without `state_dir` the records end with the handle. A record that cannot
@@ -509,10 +509,13 @@ refit_code img_pull(const struct refit *r,
                     struct refit_error **err);
 
 // What `img_update` would do: `image, check, pull, expect_digest?, download_bytes?, containers [ {container, id, state, outdated, match,
-// action, reason?, order, dependents [], estimated_downtime_ms?} ], image_changes [ {field, before, after} ], keep_as?, warnings [ {code,
+// action, reason?, order, dependents [], volumes [ {volume, size?} ], estimated_downtime_ms?} ], image_changes [ {field, before, after} ], keep_as?, warnings [ {code,
 // container?, message} ]`. `action` is "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed
 // or pulled. Every container whose recreation would be refused is listed as "refused"; that is no error. When the check fails, the plan
 // has the check alone.
+//
+// With `backup_volumes`, `volumes` are those that would be backed up; what prevents that is the `reason` of "refused", and `estimated_downtime_ms` is the
+// time of the backups at 100 MB/s and a second, without what the container takes to stop (null where the engine did not tell a size within 2 s).
 //
 // Options: those of `img_update`. Codes: those of `img_check_update`.
 refit_code img_plan_update(const struct refit *r,
@@ -524,15 +527,15 @@ refit_code img_plan_update(const struct refit *r,
 
 // Checks, pulls, then recreates every container that was created from this reference and is outdated; a container that was running runs
 // again. The report comes with every code once the check has begun: `image, check?, pull?, tag? ("moved"/"restored"/"unchanged"; null:
-// the engine did not say), containers [ recreations, and {container, result: "not_attempted"} ], backups [], removed_old?, warnings
+// the engine did not say), containers [ recreations, and {container, result: "not_attempted"} ], backups [ {volume, file} ], removed_old?, warnings
 // [ {code, container?, message} ] (what did not succeed beside the update: "remove_old_failed"), elapsed_ms, error?`. A recreation that
 // would be refused is refused before the download. The first container is recreated alone. When no container was recreated, the tag is
 // rolled back to the old image, where it still names what this update has pulled: one that somebody else has moved stays.
 //
 // Options: `containers` [names or ids] (all), `force` false (also those that are not outdated), `expect_digest` (the plan's), `platform`
 // (the local image's), `on_failure` "stop" (no further container is begun)/"continue", `max_concurrency` (the handle's), 1 to 64,
-// `remove_old` false (as `img_remove_old` does, after a success), `restore_on_rollback` false (this version does not have it: UNSUPPORTED
-// when true), `actor`, and those of `container_recreate`.
+// `remove_old` false (as `img_remove_old` does, after a success), `actor`, and those of `container_recreate`; the report's backups are those
+// of all containers.
 //
 // Codes: OK; ROLLBACK_FAILED (of a container or of the tag), else ROLLED_BACK (of a container); CANCELLED, STOPPED, TIMEOUT: the
 // recreations in progress are finished or rolled back, the other containers are "not_attempted"; BUSY (the same image is being updated);
@@ -715,7 +718,7 @@ refit_code container_wait(const struct refit *r,
 //
 // The report comes with every code once the container was found: `container, result, old_id, new_id?, image, old_image_id?,
 // new_image_id?, state?, downtime_ms?, changes [ {field, before, after, because} ], warnings [ {code, container?, message} ], dependents
-// [ as this one ], writable_layer_changes?, old_left, logs_tail?, error?, elapsed_ms`. `result` is
+// [ as this one ], backups [ {volume, file} ], writable_layer_changes?, old_left, logs_tail?, error?, elapsed_ms`. `result` is
 // - "recreated": the new container has the name;
 // - "rolled_back": the old one was stopped, and runs again as before;
 // - "rollback_failed": the rollback failed; `container_recover` tries it again;
@@ -758,13 +761,24 @@ refit_code container_wait(const struct refit *r,
 //   and not paused; a failure ends the recreation with nothing changed. after: in the new one once it has settled, when it is running; a
 //   failure rolls back. Hooks do not run in dependents. Each has failed when it has not ended within `timeout_s`; its command goes on in
 //   the container then, and when the call ends. Of its output only the last line is shown, and the last 1 MiB is kept in memory.
-// - `backup_volumes` folder, `restore_on_rollback` false: this version does not have them, UNSUPPORTED when set.
+// - `backup_volumes` folder: backs up every volume of the container, as `volume_backup` does, to a new file `<volume>-<UTC time>.tar.zst` in this
+//   folder of the library's machine, while the container is stopped and before the new one starts: the downtime is longer by so much. No file is
+//   replaced. A backup that fails or is cancelled leaves no file of this call, and the recreation is rolled back. A volume in memory (tmpfs) is not backed up
+//   (warning "volume_in_memory"), and one that another running container mounts is of no single moment (warning "volume_in_use"). The report lists
+//   the files under backups, also beside an error; what is restored, and when, is up to the caller (`volume_restore`). UNSUPPORTED on Podman where
+//   the container has volumes; IO where the folder is missing. Progress: "backing_up", whose bytes are those of the volume's archive.
+// - `restore_on_rollback` false: with `backup_volumes` (else INVALID_ARGUMENT). When the new container fails, the volumes that the container may
+//   write to are restored from these backups before the old one starts (warning "volumes_restored"); what was written since the stop is gone.
+//   Refused before anything is changed: UNSUPPORTED without helper_image and state_dir of `refit_open`, with `--rm`, and where dependents are
+//   recreated with it; IMAGE_MISSING when the helper_image is not local; CONFLICT, which names it, when another running container mounts such a volume.
+//   Where a volume cannot be restored, nothing starts the old container: ROLLBACK_FAILED, and `container_recover` through a handle with the same
+//   state_dir goes on.
 // - `actor`.
 //
 // Codes: OK; ROLLED_BACK (it failed after the stop and was rolled back); ROLLBACK_FAILED (the message says what state it left); CONFLICT
 // and UNSUPPORTED (refused: the message names the option that allows it, where there is one); CONFLICT also when the container was changed
 // concurrently (then it was rolled back) or another run took over (which goes on); BUSY, NOT_FOUND, IMAGE_MISSING, UNREACHABLE, ENGINE, IO
-// (`state_dir`; nothing was stopped), INVALID_ARGUMENT; CANCELLED, STOPPED, TIMEOUT: before the stop the new container is removed, after
+// (`state_dir`, `backup_volumes`; nothing was stopped), INVALID_ARGUMENT; CANCELLED, STOPPED, TIMEOUT: before the stop the new container is removed, after
 // the stop the recreation is rolled back, and once the new container has settled the recreation is finished and the code is OK.
 refit_code container_recreate(const struct refit *r,
                               const char *container,

@@ -61,6 +61,7 @@ type HistoryEntry struct {
 	Error      *Error             `json:"error"`
 	ElapsedMS  int64              `json:"elapsed_ms"`
 	Containers []HistoryContainer `json:"containers"`
+	Backups    []Backup           `json:"backups"` // the volumes that were backed up before
 }
 
 // HistoryContainer is a container that such a call recreated, or tried to.

@@ -44,6 +44,12 @@ type RecreateOptions struct {
 	Provider string
 	// RecoverFirst repairs what an interrupted run has left, as [Client.Recover] does.
 	RecoverFirst bool
+	// BackupVolumes is a folder of this machine, for a backup of every volume of the container, in a file <volume>-<UTC time>.tar.zst each: made
+	// while the container is stopped, before the new one starts. One that fails rolls all back. Default: no backup.
+	BackupVolumes string
+	// RestoreOnRollback restores the volumes from these backups, before the old container starts again, when the new one fails. It needs BackupVolumes,
+	// and HelperImage and StateDir of the client; another running container that mounts such a volume is [ErrConflict].
+	RestoreOnRollback bool
 	// Hooks run in the container.
 	Hooks Hooks
 	// Actor is who asks for it, for the history.
@@ -80,6 +86,7 @@ type Recreation struct {
 	Changes              []Change     `json:"changes"`
 	Warnings             []Warning    `json:"warnings"`
 	Dependents           []Recreation `json:"dependents"`             // those that held it by its id, recreated with it
+	Backups              []Backup     `json:"backups"`                // the volumes that were backed up before
 	WritableLayerChanges *int64       `json:"writable_layer_changes"` // files outside of volumes, which are lost
 	OldLeft              bool         `json:"old_left"`               // the old container could not be removed and is beside the new one: [Client.Recover]
 	LogsTail             *string      `json:"logs_tail"`              // the last lines of the log of a new container that failed
@@ -158,6 +165,6 @@ func (o RecreateOptions) json() options {
 	return options{}.seconds("stop_timeout_s", o.StopTimeout).seconds("settle_s", o.Settle).seconds("health_timeout_s", o.HealthTimeout).
 		flag("recreate_dependents", o.RecreateDependents).flag("allow_paused", o.AllowPaused).flag("allow_auto_remove", o.AllowAutoRemove).
 		flag("allow_pinned", o.AllowPinned).flag("allow_lossy", o.AllowLossy).flag("allow_own_connection", o.AllowOwnConnection).
-		flagOr("count_layer_changes", o.CountLayerChanges).flag("recover_first", o.RecoverFirst).nested("hooks", hooks).texts("accept_changes", o.AcceptChanges).text("provider", o.Provider).text("actor", o.Actor).
+		flagOr("count_layer_changes", o.CountLayerChanges).flag("recover_first", o.RecoverFirst).text("backup_volumes", o.BackupVolumes).flag("restore_on_rollback", o.RestoreOnRollback).nested("hooks", hooks).texts("accept_changes", o.AcceptChanges).text("provider", o.Provider).text("actor", o.Actor).
 		seconds("timeout_s", o.Timeout)
 }

@@ -26,6 +26,6 @@ pub use lifecycle::{ContainerChanged, ContainerExit, CreatedContainer, RemoveOpt
 pub use list::{ContainerList, ContainerOperation, ContainerSummary, ContainersOptions};
 pub use logs::{ContainerLogs, FollowedLogs, LogLine, LogLines, LogOptions, LogStream, RawLogs};
 pub use recover::{RecoverOptions, Recovered, Recovery, RecoveryAction};
-pub use recreate::{Hooks, RecreateOptions, Recreation, RecreationResult};
+pub use recreate::{Hooks, RecreateOptions, Recreation, RecreationResult, TakenBackup};
 pub use stats::ContainerStats;
 pub use status::{ContainerInfo, ContainerStatus, Mount, Network, Port};

@@ -3,7 +3,7 @@
 use super::inventory::Inventory;
 use super::recover::recover_first;
 use super::recreate::{self, Known, RecreateOptions, Recreation};
-use super::replacement::PhaseReporter;
+use super::replacement::{Phase, PhaseReporter};
 use crate::engine::names::check_container;
 use crate::error::shown;
 use crate::history::{Draft, HistoryContainer, HistoryKind, HistoryResult};
@@ -21,12 +21,15 @@ impl Refit {
         let container = container.into();
         let span = tracing::error_span!("container_recreate", container = %shown(&container));
         self.operation(span, move |refit, call| async move {
-            let report = |phase: &'static str, permille: u32| call.report(Progress::whole("recreate", container.as_str(), phase, permille));
+            let report = |phase: Phase| {
+                let whole = Progress::whole("recreate", container.as_str(), phase.name, phase.permille);
+                call.report(Progress { current: phase.bytes, ..whole });
+            };
             let draft = Draft::of_container(HistoryKind::Recreate, &call, container.trim_start_matches('/'));
             let known = Known { old_image: None, inventory: &Inventory::default() };
             let outcome = recreate(&refit, &call, &container, &options, known, &report).await;
             let recreation = refit.record_recreation(draft, outcome).await?;
-            report("done", 1000);
+            report(Phase::new("done", 1000));
             Ok(recreation)
         })
     }
@@ -63,6 +66,7 @@ impl Refit {
             result: recreation.result,
             error: recreation.error.clone(),
         };
+        draft.backups = std::iter::once(recreation).chain(&recreation.dependents).flat_map(|one| one.backups.clone()).collect();
         draft.containers = std::iter::once(recreation).chain(&recreation.dependents).map(of).collect();
         draft.from = self.image_in_history(&recreation.image, recreation.old_image_id.as_deref()).await;
         draft.to = self.image_in_history(&recreation.image, recreation.new_image_id.as_deref()).await;
@@ -78,7 +82,7 @@ pub(crate) async fn recreate(
     known: Known<'_>,
     on_phase: PhaseReporter<'_>,
 ) -> Outcome<Recreation> {
-    on_phase("checking", 0);
+    on_phase(Phase::new("checking", 0));
     options.check()?;
     check_container(container)?;
     if options.recover_first {

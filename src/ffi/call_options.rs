@@ -52,9 +52,6 @@ pub(super) fn pull_options(options: &mut Options) -> Result<PullOptions> {
 /// Those of `container_recreate`, which `img_update` takes too.
 pub(super) fn recreate_options(options: &mut Options) -> Result<RecreateOptions> {
     let defaults = RecreateOptions::default();
-    if options.boolean("restore_on_rollback", false)? {
-        return Err(Code::Unsupported.error("restore_on_rollback: not in this version"));
-    }
     let hooks = match options.object("hooks")? {
         None => Hooks::default(),
         Some(mut hooks) => {
@@ -80,6 +77,7 @@ pub(super) fn recreate_options(options: &mut Options) -> Result<RecreateOptions>
         recover_first: options.boolean("recover_first", false)?,
         hooks,
         backup_volumes: options.string("backup_volumes")?.map(Into::into),
+        restore_on_rollback: options.boolean("restore_on_rollback", false)?,
     })
 }
 

@@ -18,7 +18,7 @@ use crate::container::RecoverOptions;
 ///
 /// The report comes with every code once the container was found: `container, result, old_id, new_id?, image, old_image_id?,
 /// new_image_id?, state?, downtime_ms?, changes [ {field, before, after, because} ], warnings [ {code, container?, message} ], dependents
-/// [ as this one ], writable_layer_changes?, old_left, logs_tail?, error?, elapsed_ms`. `result` is
+/// [ as this one ], backups [ {volume, file} ], writable_layer_changes?, old_left, logs_tail?, error?, elapsed_ms`. `result` is
 /// - "recreated": the new container has the name;
 /// - "rolled_back": the old one was stopped, and runs again as before;
 /// - "rollback_failed": the rollback failed; `container_recover` tries it again;
@@ -61,13 +61,24 @@ use crate::container::RecoverOptions;
 ///   and not paused; a failure ends the recreation with nothing changed. after: in the new one once it has settled, when it is running; a
 ///   failure rolls back. Hooks do not run in dependents. Each has failed when it has not ended within `timeout_s`; its command goes on in
 ///   the container then, and when the call ends. Of its output only the last line is shown, and the last 1 MiB is kept in memory.
-/// - `backup_volumes` folder, `restore_on_rollback` false: this version does not have them, UNSUPPORTED when set.
+/// - `backup_volumes` folder: backs up every volume of the container, as `volume_backup` does, to a new file `<volume>-<UTC time>.tar.zst` in this
+///   folder of the library's machine, while the container is stopped and before the new one starts: the downtime is longer by so much. No file is
+///   replaced. A backup that fails or is cancelled leaves no file of this call, and the recreation is rolled back. A volume in memory (tmpfs) is not backed up
+///   (warning "volume_in_memory"), and one that another running container mounts is of no single moment (warning "volume_in_use"). The report lists
+///   the files under backups, also beside an error; what is restored, and when, is up to the caller (`volume_restore`). UNSUPPORTED on Podman where
+///   the container has volumes; IO where the folder is missing. Progress: "backing_up", whose bytes are those of the volume's archive.
+/// - `restore_on_rollback` false: with `backup_volumes` (else INVALID_ARGUMENT). When the new container fails, the volumes that the container may
+///   write to are restored from these backups before the old one starts (warning "volumes_restored"); what was written since the stop is gone.
+///   Refused before anything is changed: UNSUPPORTED without helper_image and state_dir of `refit_open`, with `--rm`, and where dependents are
+///   recreated with it; IMAGE_MISSING when the helper_image is not local; CONFLICT, which names it, when another running container mounts such a volume.
+///   Where a volume cannot be restored, nothing starts the old container: ROLLBACK_FAILED, and `container_recover` through a handle with the same
+///   state_dir goes on.
 /// - `actor`.
 ///
 /// Codes: OK; ROLLED_BACK (it failed after the stop and was rolled back); ROLLBACK_FAILED (the message says what state it left); CONFLICT
 /// and UNSUPPORTED (refused: the message names the option that allows it, where there is one); CONFLICT also when the container was changed
 /// concurrently (then it was rolled back) or another run took over (which goes on); BUSY, NOT_FOUND, IMAGE_MISSING, UNREACHABLE, ENGINE, IO
-/// (`state_dir`; nothing was stopped), INVALID_ARGUMENT; CANCELLED, STOPPED, TIMEOUT: before the stop the new container is removed, after
+/// (`state_dir`, `backup_volumes`; nothing was stopped), INVALID_ARGUMENT; CANCELLED, STOPPED, TIMEOUT: before the stop the new container is removed, after
 /// the stop the recreation is rolled back, and once the new container has settled the recreation is finished and the code is OK.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn container_recreate(

@@ -34,7 +34,7 @@ pub unsafe extern "C" fn refit_engine_info(
 
 /// The calls that changed something, or tried to, through this handle or through any with the same `state_dir`, newest first: `entries
 /// [ {id, at, kind, actor?, image?, container?, volume?, service?, from? {id, digest?, version?}, to? {id, digest?, version?}, result,
-/// error?, elapsed_ms, containers [ {container, result, error?} ]} ]`. `kind` is "pull", "update", "recreate", "rollback", "remove_old",
+/// error?, elapsed_ms, containers [ {container, result, error?} ], backups [ {volume, file} ]} ]`. `kind` is "pull", "update", "recreate", "rollback", "remove_old",
 /// "backup", "restore" or "service_update": one record a call; what an update pulls and recreates is in the update's own, a batch has one
 /// an image, a removal one for each image that is gone. `result` is "done", "unchanged", "rolled_back", "rollback_failed", "failed" or
 /// "cancelled". Reads, dry runs and refused arguments leave none. Without `state_dir` the records end with the handle. A record that cannot

@@ -11,10 +11,13 @@ use super::types::{refit, refit_cancel, refit_code, refit_error, refit_progress_
 use crate::image::{RemoveOldOptions, RollbackOptions};
 
 /// What `img_update` would do: `image, check, pull, expect_digest?, download_bytes?, containers [ {container, id, state, outdated, match,
-/// action, reason?, order, dependents [], estimated_downtime_ms?} ], image_changes [ {field, before, after} ], keep_as?, warnings [ {code,
+/// action, reason?, order, dependents [], volumes [ {volume, size?} ], estimated_downtime_ms?} ], image_changes [ {field, before, after} ], keep_as?, warnings [ {code,
 /// container?, message} ]`. `action` is "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed
 /// or pulled. Every container whose recreation would be refused is listed as "refused"; that is no error. When the check fails, the plan
 /// has the check alone.
+///
+/// With `backup_volumes`, `volumes` are those that would be backed up; what prevents that is the `reason` of "refused", and `estimated_downtime_ms` is the
+/// time of the backups at 100 MB/s and a second, without what the container takes to stop (null where the engine did not tell a size within 2 s).
 ///
 /// Options: those of `img_update`. Codes: those of `img_check_update`.
 #[unsafe(no_mangle)]
@@ -40,15 +43,15 @@ pub unsafe extern "C" fn img_plan_update(
 
 /// Checks, pulls, then recreates every container that was created from this reference and is outdated; a container that was running runs
 /// again. The report comes with every code once the check has begun: `image, check?, pull?, tag? ("moved"/"restored"/"unchanged"; null:
-/// the engine did not say), containers [ recreations, and {container, result: "not_attempted"} ], backups [], removed_old?, warnings
+/// the engine did not say), containers [ recreations, and {container, result: "not_attempted"} ], backups [ {volume, file} ], removed_old?, warnings
 /// [ {code, container?, message} ] (what did not succeed beside the update: "remove_old_failed"), elapsed_ms, error?`. A recreation that
 /// would be refused is refused before the download. The first container is recreated alone. When no container was recreated, the tag is
 /// rolled back to the old image, where it still names what this update has pulled: one that somebody else has moved stays.
 ///
 /// Options: `containers` [names or ids] (all), `force` false (also those that are not outdated), `expect_digest` (the plan's), `platform`
 /// (the local image's), `on_failure` "stop" (no further container is begun)/"continue", `max_concurrency` (the handle's), 1 to 64,
-/// `remove_old` false (as `img_remove_old` does, after a success), `restore_on_rollback` false (this version does not have it: UNSUPPORTED
-/// when true), `actor`, and those of `container_recreate`.
+/// `remove_old` false (as `img_remove_old` does, after a success), `actor`, and those of `container_recreate`; the report's backups are those
+/// of all containers.
 ///
 /// Codes: OK; ROLLBACK_FAILED (of a container or of the tag), else ROLLED_BACK (of a container); CANCELLED, STOPPED, TIMEOUT: the
 /// recreations in progress are finished or rolled back, the other containers are "not_attempted"; BUSY (the same image is being updated);

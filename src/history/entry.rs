@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorDocument;
+use crate::container::TakenBackup;
 
 /// The calls that changed something, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +48,9 @@ pub struct HistoryEntry {
     pub elapsed_ms: u64,
     /// The containers that it recreated, or tried to.
     pub containers: Vec<HistoryContainer>,
+    /// The volumes that were backed up before.
+    #[serde(default)]
+    pub backups: Vec<TakenBackup>,
 }
 
 /// What was called.

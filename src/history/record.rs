@@ -7,7 +7,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::{HistoryContainer, HistoryEntry, HistoryImage, HistoryKind, HistoryResult};
-use crate::container::Warning;
+use crate::container::{TakenBackup, Warning};
 use crate::operation::call::Call;
 use crate::{Code, Error, Refit};
 
@@ -22,6 +22,7 @@ pub(crate) struct Draft {
     pub(crate) from: Option<HistoryImage>,
     pub(crate) to: Option<HistoryImage>,
     pub(crate) containers: Vec<HistoryContainer>,
+    pub(crate) backups: Vec<TakenBackup>,
 }
 
 impl Draft {
@@ -39,7 +40,8 @@ impl Draft {
 
     fn new(kind: HistoryKind, call: &Call) -> Self {
         let (begun, actor) = (Instant::now(), call.actor());
-        Self { kind, begun, actor, image: None, container: None, volume: None, from: None, to: None, containers: Vec::new() }
+        let (containers, backups) = (Vec::new(), Vec::new());
+        Self { kind, begun, actor, image: None, container: None, volume: None, from: None, to: None, containers, backups }
     }
 
     /// The container's name, where the caller gave its id.
@@ -63,6 +65,7 @@ impl Draft {
             error: error.map(Error::document),
             elapsed_ms: self.begun.elapsed().as_millis() as u64,
             containers: self.containers,
+            backups: self.backups,
         }
     }
 }

@@ -132,6 +132,7 @@ mod tests {
             error: None,
             elapsed_ms: 0,
             containers: Vec::new(),
+            backups: Vec::new(),
         }
     }
 

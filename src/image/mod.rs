@@ -24,8 +24,8 @@ pub use pull::{ImageIdentity, LayerState, LayerStatus, PullOptions, PullResult, 
 pub use remove_old::{KeptImage, RemoveOldOptions, RemovedImage, RemovedOld};
 pub use status::{ImageStatus, LastError, OperationState};
 pub use update::{
-    ContainerUpdate, NotAttempted, OnFailure, PlannedAction, PlannedContainer, RollbackOptions, RollbackReport, TagFate, UpdateList,
-    UpdateOptions, UpdatePlan, UpdateReport,
+    ContainerUpdate, NotAttempted, OnFailure, PlannedAction, PlannedContainer, PlannedVolume, RollbackOptions, RollbackReport, TagFate,
+    UpdateList, UpdateOptions, UpdatePlan, UpdateReport,
 };
 
 pub(crate) use last_checks::LastChecks;

@@ -93,18 +93,38 @@ pub(super) fn users(volume: &str, containers: &[ListedEntry]) -> Vec<String> {
 
 /// Those of them that run, are paused, or are started again and again.
 pub(super) fn users_that_run(volume: &str, containers: &[ListedEntry]) -> Vec<String> {
-    let runs = |entry: &&ListedEntry| matches!(entry.state.as_str(), "running" | "paused" | "restarting" | "stopping");
-    users_among(volume, containers.iter().filter(runs))
+    users_among(volume, containers.iter().filter(|entry| runs(entry)))
+}
+
+/// The same without one container, by its id.
+pub(crate) fn other_users_that_run(volume: &str, own: &str, containers: &[ListedEntry]) -> Vec<String> {
+    users_among(volume, containers.iter().filter(|entry| runs(entry) && entry.id != own))
+}
+
+/// The ids of those that mount a volume, running or not, without the containers of these ids and the storage containers of running calls.
+pub(crate) fn other_users<'a>(volume: &str, own: &[&str], containers: &'a [ListedEntry]) -> Vec<&'a str> {
+    let is_other = |entry: &&ListedEntry| {
+        let is_storage = entry.name().is_some_and(|name| StorageName::parse(name).is_some());
+        mounts(entry, volume) && !is_storage && !own.iter().any(|own| entry.id.starts_with(own))
+    };
+    containers.iter().filter(is_other).map(|entry| entry.id.as_str()).collect()
+}
+
+fn mounts(entry: &ListedEntry, volume: &str) -> bool {
+    entry.mounts.iter().flatten().any(|mount| text(mount, "/Name") == volume)
+}
+
+fn runs(entry: &ListedEntry) -> bool {
+    matches!(entry.state.as_str(), "running" | "paused" | "restarting" | "stopping")
 }
 
 fn users_among<'a>(volume: &str, containers: impl Iterator<Item = &'a ListedEntry>) -> Vec<String> {
-    let mounts = |entry: &&ListedEntry| entry.mounts.iter().flatten().any(|mount| text(mount, "/Name") == volume);
     let own_name = |entry: &ListedEntry| match entry.name() {
         Some(name) if StorageName::parse(name).is_some() => None,
         Some(name) => Some(TemporaryName::parse(name).map_or_else(|| name.to_owned(), |temporary| temporary.container)),
         None => Some(entry.id.clone()),
     };
-    let mut users: Vec<String> = containers.filter(mounts).filter_map(own_name).collect();
+    let mut users: Vec<String> = containers.filter(|entry| mounts(entry, volume)).filter_map(own_name).collect();
     users.sort();
     users.dedup();
     users

@@ -3,7 +3,7 @@
 //! Files are read and written through a container that mounts the volume and is never started. No image is pulled, and none has to be there.
 
 pub(crate) mod archive;
-mod backup;
+pub(crate) mod backup;
 mod change;
 mod export;
 mod import;
@@ -26,6 +26,7 @@ pub use import::ImportOptions;
 #[cfg(feature = "capi")]
 pub(crate) use import::{Source, import};
 pub use list::{VolumeList, VolumeSummary, VolumesOptions};
+pub(crate) use list::{other_users, other_users_that_run};
 pub use list_files::{FileType, ListFilesOptions, VolumeFile, VolumeFiles};
 pub use read_file::ReadFileOptions;
 pub use remove_file::RemoveFileOptions;

@@ -6,6 +6,7 @@ use super::RecoveryAction;
 use super::run::{RecoveryRun, Takeover};
 use super::table::{Decision, ObservedState};
 use crate::container::replacement::Extent;
+use crate::container::replacement::volumes::VolumesNote;
 use crate::container::state;
 use crate::engine::api::containers;
 use crate::{Error, Result};
@@ -20,16 +21,22 @@ pub(super) fn dry_run_action(decision: Decision) -> RecoveryAction {
 }
 
 /// Takes the lease over and acts; beside an error, what is still to be done.
-pub(super) async fn act(takeover: Takeover<'_>, observed: &ObservedState, decision: Decision) -> (RecoveryAction, Option<Error>) {
+///
+/// With what the report has to say of the volumes.
+pub(super) async fn act(
+    takeover: Takeover<'_>,
+    observed: &ObservedState,
+    decision: Decision,
+) -> (RecoveryAction, Option<Error>, Option<VolumesNote>) {
     let done = async {
         let mut run = RecoveryRun::take(takeover, observed).await?;
         let action = run.perform(observed, decision).await?;
         run.remove_snapshot_file().await;
-        Ok(action)
+        Ok((action, run.pair.volumes.note.take()))
     };
     match done.await {
-        Ok(action) => (action, None),
-        Err(error) => (dry_run_action(decision), Some(error)),
+        Ok((action, note)) => (action, None, note),
+        Err(error) => (dry_run_action(decision), Some(error), None),
     }
 }
 
@@ -44,13 +51,26 @@ impl RecoveryRun<'_> {
                 self.finish_without_old(observed).await
             }
             Decision::RemoveNew => self.roll_back(Extent::NewOnly).await,
-            Decision::Finish => self.finish_with_new(observed).await,
+            Decision::Finish => {
+                if self.is_made_again() {
+                    self.pair.restore_volumes().await?;
+                }
+                self.finish_with_new(observed).await
+            }
             Decision::FinishAndRemoveOld => self.finish_without_old(observed).await,
             Decision::StartNew => self.start_or_roll_back().await,
             Decision::SettleNew => self.settle_or_roll_back().await,
             Decision::RemoveOld => self.remove_stopped_old().await,
             Decision::KeepNew => self.remove_old().await.map(|()| RecoveryAction::RemovedOld),
         }
+    }
+
+    /// What has the new container's name is the old one, created again by a rollback that has not restored its volumes yet.
+    fn is_made_again(&self) -> bool {
+        self.pair.snapshot.as_ref().is_some_and(|snapshot| {
+            let is_pending = snapshot.volumes.as_ref().is_some_and(|volumes| !volumes.restored);
+            is_pending && snapshot.made_again.is_some() && snapshot.made_again == self.pair.new
+        })
     }
 
     async fn roll_back(&mut self, extent: Extent) -> Result<RecoveryAction> {

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::RecoveryAction;
 use crate::container::replacement::lease::{Clock, Lease};
 use crate::container::replacement::marks::Marks;
-use crate::container::replacement::{Extent, PhaseReporter, RecoverySnapshot, ReplacementPair, SnapshotFile};
+use crate::container::replacement::volumes::VolumesRollback;
+use crate::container::replacement::{Extent, Phase, PhaseReporter, RecoverySnapshot, ReplacementPair, SnapshotFile};
 use crate::container::state;
 use crate::engine::api::events;
 use crate::json::text;
@@ -21,6 +22,8 @@ pub(super) struct FromFile<'a> {
     pub(super) snapshot: RecoverySnapshot,
     pub(super) file: SnapshotFile,
     pub(super) holder: Option<Value>,
+    /// Do not wait for what a dead run may have in progress.
+    pub(super) force: bool,
     /// All containers of the engine.
     pub(super) ids: BTreeMap<String, String>,
 }
@@ -38,13 +41,14 @@ impl FromFile<'_> {
         if dry_run {
             return Some((GONE, RecoveryAction::WouldUndo, None));
         }
-        on_phase("rolling_back", 500);
+        on_phase(Phase::new("rolling_back", 500));
         let engine = &self.refit.shared.engine;
         let mut pair = ReplacementPair {
+            refit: self.refit,
             engine,
             name: self.name.to_owned(),
             mode: self.snapshot.mode,
-            marks: Marks::default(),
+            marks: Marks { restores_volumes: self.snapshot.volumes.is_some(), ..Marks::default() },
             old: state::id(&self.snapshot.old).to_owned(),
             new: None,
             standby: None,
@@ -53,6 +57,7 @@ impl FromFile<'_> {
             snapshot: Some(self.snapshot),
             state_dir: self.refit.shared.state_dir.as_ref(),
             restore_attempt: None,
+            volumes: VolumesRollback { force: self.force, ..VolumesRollback::default() },
         };
         match pair.roll_back(Extent::All).await {
             Ok(()) => {

@@ -132,6 +132,7 @@ impl Leftover {
             now: clock.now(),
             watch: snapshot.and_then(|snapshot| snapshot.watch).unwrap_or(options.watch()),
             hooks_are_pending: snapshot.is_some_and(|snapshot| !snapshot.after_hooks.is_empty()),
+            backups_are_unknown: self.snapshot.is_none() && self.temporary.iter().any(|(_, name)| name.marks.restores_volumes),
         }
     }
 

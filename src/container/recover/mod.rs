@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::replacement::run_guard::RunGuard;
-use super::replacement::{PhaseReporter, Watch, await_removal};
+use super::replacement::{Phase, PhaseReporter, Watch, await_removal};
 use super::state;
 use crate::engine::names::{check_container, check_volume};
 use crate::error::shown;
@@ -127,10 +127,11 @@ impl Refit {
         let span =
             tracing::error_span!("container_recover", container = container.as_deref().map(|name| tracing::field::display(shown(name))));
         self.operation(span, move |refit, call| async move {
-            let report =
-                |subject: &str, phase: &'static str, permille: u32| call.report(Progress::whole("recover", subject, phase, permille));
+            let report = |subject: &str, phase: Phase| {
+                call.report(Progress { current: phase.bytes, ..Progress::whole("recover", subject, phase.name, phase.permille) });
+            };
             let recovery = recover(&refit, &call, container.as_deref(), &options, &report).await?;
-            report(container.as_deref().unwrap_or_default(), "done", 1000);
+            report(container.as_deref().unwrap_or_default(), Phase::new("done", 1000));
             Ok(recovery)
         })
     }
@@ -138,7 +139,7 @@ impl Refit {
 
 /// Recovers before a recreation. An error where an interrupted run remains: the recreation is not begun.
 pub(crate) async fn recover_first(refit: &Refit, call: &Call, container: &str, on_phase: PhaseReporter<'_>) -> Result<()> {
-    let report = |_: &str, phase: &'static str, _: u32| on_phase(phase, 0);
+    let report = |_: &str, phase: Phase| on_phase(Phase { permille: 0, ..phase });
     let recovery = recover(refit, call, Some(container), &RecoverOptions::default(), &report).await?;
     for found in &recovery.found {
         let code = match found.action {
@@ -151,7 +152,7 @@ pub(crate) async fn recover_first(refit: &Refit, call: &Call, container: &str, o
     Ok(())
 }
 
-type Report<'a> = &'a (dyn Fn(&str, &'static str, u32) + Send + Sync);
+type Report<'a> = &'a (dyn Fn(&str, Phase) + Send + Sync);
 
 async fn recover(refit: &Refit, call: &Call, container: Option<&str>, options: &RecoverOptions, report: Report<'_>) -> Outcome<Recovery> {
     container.map_or(Ok(()), check_container)?;
@@ -162,15 +163,16 @@ async fn recover(refit: &Refit, call: &Call, container: Option<&str>, options: &
             .into());
     }
     options.check()?;
-    report(container.unwrap_or_default(), "checking", 0);
+    report(container.unwrap_or_default(), Phase::new("checking", 0));
     let groups = if options.volume.is_some() { Vec::new() } else { call.run(leftovers::groups(refit, container)).await? };
     let (count, mut recovery, mut first) = (groups.len() as u32, Recovery::default(), None);
     for (index, names) in groups.into_iter().enumerate() {
         if let Err(error) = call.check() {
             return Err(Failure::with_report(error, recovery));
         }
-        let on_phase = |phase: &'static str, permille: u32| {
-            report(names.first().map_or("", String::as_str), phase, (index as u32 * 1000 + permille) / count);
+        let on_phase = |phase: Phase| {
+            let permille = (index as u32 * 1000 + phase.permille) / count;
+            report(names.first().map_or("", String::as_str), Phase { permille, ..phase });
         };
         let found = match names.as_slice() {
             [name] => recover_container(refit, call, name, options, &on_phase).await.into_iter().collect(),
@@ -216,9 +218,9 @@ async fn recover_container(
     let Some(run_guard) = RunGuard::take(&refit.shared.engine.endpoint().to_string(), name, "recover") else {
         return found(IN_PROGRESS, RecoveryAction::Busy, None);
     };
-    let on_phase = |phase: &'static str, permille: u32| {
-        run_guard.phase(phase, permille);
-        on_phase(phase, permille);
+    let on_phase = |phase: Phase| {
+        run_guard.phase(phase.name, phase.permille);
+        on_phase(phase);
     };
     loop {
         let (leftover, ids, clock) = match read(refit).await {
@@ -234,7 +236,7 @@ async fn recover_container(
         };
         if leftover.temporary.is_empty() {
             let (snapshot, file) = leftover.snapshot?;
-            let from_file = FromFile { refit, name, clock, snapshot, file, holder: observed.holder, ids };
+            let from_file = FromFile { refit, name, clock, snapshot, file, holder: observed.holder, force: options.force, ids };
             let (situation, action, error) = from_file.act(options.dry_run, &on_phase).await?;
             return found(situation, action, error);
         }
@@ -258,7 +260,11 @@ async fn recover_container(
             return found(&situation, act::dry_run_action(decision), None);
         }
         let takeover = Takeover { refit, call, name, clock, options, snapshot: leftover.snapshot, on_phase: &on_phase };
-        let (action, error) = act::act(takeover, &observed, decision).await;
+        let (action, error, note) = act::act(takeover, &observed, decision).await;
+        if let Some(note) = note {
+            situation.push_str("; ");
+            situation.push_str(&note.message());
+        }
         if error.as_ref().is_some_and(|error| error.code() == Code::Busy) {
             return found(&situation, RecoveryAction::Busy, None);
         }

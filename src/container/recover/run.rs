@@ -10,7 +10,10 @@ use crate::container::replacement::hook::HOOKS_TIMEOUT;
 use crate::container::replacement::lease::{Clock, Lease};
 use crate::container::replacement::names::Role;
 use crate::container::replacement::step_log::StepLog;
-use crate::container::replacement::{PendingStop, PhaseReporter, RecoverySnapshot, ReplacementPair, RestoreAttempt, SnapshotFile, Watch};
+use crate::container::replacement::volumes::VolumesRollback;
+use crate::container::replacement::{
+    PendingStop, Phase, PhaseReporter, RecoverySnapshot, ReplacementPair, RestoreAttempt, SnapshotFile, Watch,
+};
 use crate::container::state;
 use crate::operation::call::Call;
 use crate::{Code, Refit, Result};
@@ -83,8 +86,13 @@ impl<'a> RecoveryRun<'a> {
         let is_incomplete = |snapshot: &RecoverySnapshot| new.as_deref().is_some_and(|new| snapshot.is_incomplete(&old, new));
         let incomplete = snapshot.as_ref().filter(|snapshot| is_incomplete(snapshot)).and(old_name);
         let restore_attempt = incomplete.map(|name| RestoreAttempt { name, complete: false });
-        let snapshot = snapshot.filter(|snapshot| restore_attempt.is_some() || state::id(&snapshot.old).starts_with(&old));
+        // A container that was created again in place of the old one starts only once its volumes are restored.
+        let is_made_again =
+            |snapshot: &RecoverySnapshot| snapshot.volumes.is_some() && [Some(&old), new.as_ref()].contains(&snapshot.made_again.as_ref());
+        let snapshot =
+            snapshot.filter(|snapshot| restore_attempt.is_some() || state::id(&snapshot.old).starts_with(&old) || is_made_again(snapshot));
         let pair = ReplacementPair {
+            refit,
             engine,
             name: name.to_owned(),
             mode: first.name.mode,
@@ -97,6 +105,7 @@ impl<'a> RecoveryRun<'a> {
             snapshot,
             state_dir: refit.shared.state_dir.as_ref(),
             restore_attempt,
+            volumes: VolumesRollback { force: options.force, ..VolumesRollback::default() },
         };
         Ok(Self {
             call,
@@ -114,7 +123,7 @@ impl<'a> RecoveryRun<'a> {
 
     /// The step that begins: for the progress, the state of the container and the log.
     pub(super) fn step(&mut self, phase: &'static str, permille: u32) {
-        (self.on_phase)(phase, permille);
+        (self.on_phase)(Phase::new(phase, permille));
         self.steps.begin(&self.pair.name, phase);
     }
 

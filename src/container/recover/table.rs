@@ -95,6 +95,8 @@ pub(super) struct Circumstances {
     pub(super) watch: Watch,
     /// Whether commands are to run in the new container that the dead run had not come to.
     pub(super) hooks_are_pending: bool,
+    /// A rollback would have to restore the volumes, and the snapshot that tells from which backups is not here.
+    pub(super) backups_are_unknown: bool,
 }
 
 /// The decision, and the situation in words.
@@ -112,6 +114,13 @@ pub(super) fn decide(observed: &ObservedState, circumstances: Circumstances) -> 
             Some(("the --rm container has ended; the new one and its standby are created", Decision::FinishAndRemoveOld))
         }
         (Some(_), None, Some(_)) => Some(("interrupted between the two renames", Decision::RollBack)),
+        (Some(_), None, None) if circumstances.backups_are_unknown => {
+            // It may be the old one, created again by a rollback that has not restored its volumes.
+            Some((
+                "only one container is left, and the state_dir of the interrupted run is needed: it tells whether its volumes are restored",
+                Decision::DoNothing,
+            ))
+        }
         (Some(_), None, None) => Some(("only the new container is left", Decision::Finish)),
         (Some(new), Some(holder), Some(old)) => with_standby(new, holder, old),
         (None, Some(holder), Some(old)) => after_renames(holder, old, circumstances),
@@ -155,7 +164,7 @@ fn with_standby(new: &Named, holder: &Value, old: &Named) -> OfOneRun {
 }
 
 fn after_renames(holder: &Value, old: &Named, circumstances: Circumstances) -> OfOneRun {
-    let Circumstances { now, watch, hooks_are_pending } = circumstances;
+    let Circumstances { now, watch, hooks_are_pending, backups_are_unknown } = circumstances;
     let may_be_kept = !hooks_are_pending || is_late(old.name.lease, now, watch);
     let never_started = state::started_at(holder).is_none();
     Some(match old.name.mode {
@@ -166,6 +175,10 @@ fn after_renames(holder: &Value, old: &Named, circumstances: Circumstances) -> O
         Mode::Stopped => ("only the removal of the old container was left", Decision::RemoveOld),
         _ if never_started && state::is_running(&old.container) => {
             ("the old container runs again under its temporary name", Decision::RollBack)
+        }
+        // One that failed could not be rolled back.
+        _ if never_started && backups_are_unknown => {
+            ("interrupted before the new container was started, and its volumes could not be restored if it failed", Decision::RollBack)
         }
         _ if never_started => ("interrupted before the new container was started", Decision::StartNew),
         _ if may_be_kept && has_served(holder, &old.container, old.name.lease, now, watch) => {
@@ -248,7 +261,7 @@ mod tests {
         ];
         for (case, observed, expected) in cases {
             // A second after the start; the lease ends 20 s later.
-            let now = Circumstances { now: 1_795_525_201, watch: Watch::default(), hooks_are_pending: false };
+            let now = Circumstances { now: 1_795_525_201, watch: Watch::default(), hooks_are_pending: false, backups_are_unknown: false };
             assert_eq!(decide(&observed, now).1, expected, "{case}");
         }
     }
@@ -259,14 +272,24 @@ mod tests {
             let mut new = container(W, state, false);
             new["State"]["FinishedAt"] = json!("2026-11-24T14:00:00Z");
             let observed = observed(&[], Some(new), &[(W, 'r', container(O, "exited", false))]);
-            let now = Circumstances { now: 1_795_535_200, watch: Watch::default(), hooks_are_pending: false };
+            let now = Circumstances { now: 1_795_535_200, watch: Watch::default(), hooks_are_pending: false, backups_are_unknown: false };
             assert_eq!(decide(&observed, now).1, Decision::KeepNew, "{state}");
         }
     }
 
     #[test]
+    fn nothing_is_started_that_could_not_be_rolled_back_for_want_of_the_backups() {
+        let now = Circumstances { now: 1_795_525_201, watch: Watch::default(), hooks_are_pending: false, backups_are_unknown: true };
+        let new = |state: &str| observed(&[], Some(container(W, state, false)), &[(W, 'r', container(O, "exited", false))]);
+        assert_eq!(decide(&new("created"), now).1, Decision::RollBack);
+        assert_eq!(decide(&new("running"), now).1, Decision::SettleNew);
+        let left = observed(&[(O, 'r', container(W, "created", false))], None, &[]);
+        assert_eq!(decide(&left, now).1, Decision::DoNothing);
+    }
+
+    #[test]
     fn what_stands_in_the_way_is_named_with_what_to_do() {
-        let now = Circumstances { now: 1_795_525_201, watch: Watch::default(), hooks_are_pending: false };
+        let now = Circumstances { now: 1_795_525_201, watch: Watch::default(), hooks_are_pending: false, backups_are_unknown: false };
         let new = || (O, 'r', container(W, "created", false));
         let old = || (W, 'r', container(O, "exited", false));
         let new_name = format!("web.refit-new-{O12}-r-6b058a65", O12 = &O[..12]);

@@ -28,6 +28,7 @@ impl Run<'_> {
         }
         self.is_on_overlay = plan.overlay;
         self.report.warnings.extend(plan.warnings.iter().cloned());
+        self.report.warnings.extend(self.prepared.volumes.warnings.iter().cloned());
         for loss in &plan.lossy {
             self.warn("lossy", loss.clone());
         }
@@ -156,6 +157,7 @@ impl Run<'_> {
             watch: Some(self.options.watch(&self.prepared.container)),
             after_hooks: if self.pair.mode.runs() { self.options.hooks.after.clone() } else { Vec::new() },
             hooks_timeout: Some(self.options.hooks.timeout),
+            volumes: None,
             plan: self.prepared.input_as_inspected().create_plan_from_old_image()?,
         };
         if let Some(state_dir) = self.pair.state_dir {

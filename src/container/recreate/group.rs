@@ -96,6 +96,7 @@ impl<'a> Group<'a> {
         }
         for at in 0..self.runs.len() {
             self.at = at;
+            self.runs[at].backed_up_before = self.runs[..at].iter().flat_map(Run::backed_up).collect();
             run_while_renewing_leases(&mut self.runs, at, |run| Box::pin(run.replace_old())).await?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 //!
 //! Rules: docs/recreate.md, section 4.
 
+mod backup;
 mod create;
 mod finish;
 mod group;
@@ -13,6 +14,7 @@ mod replace;
 mod report;
 mod rollback;
 mod run;
+mod volumes;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,10 +22,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::inventory::{Depth, Inventory};
-use super::replacement::PhaseReporter;
+use super::replacement::{Phase, PhaseReporter};
 pub use options::{Hooks, RecreateOptions};
 pub(crate) use prepare::{EngineSnapshot, Prepared, find, preflight, read_engine};
-pub use report::{Recreation, RecreationResult};
+pub use report::{Recreation, RecreationResult, TakenBackup};
+pub(crate) use volumes::plan_backups;
 
 use super::replacement::{RunGuard, grace};
 use super::state;
@@ -67,9 +70,9 @@ pub(crate) async fn recreate(
         })
     };
     let run_guard = take(&name).map_err(|error| refuse(error, &found))?;
-    let on_phase = |phase: &'static str, permille: u32| {
-        run_guard.phase(phase, permille);
-        on_phase(phase, permille);
+    let on_phase = |phase: Phase| {
+        run_guard.phase(phase.name, phase.permille);
+        on_phase(phase);
     };
     let dependents_options = RecreateOptions { hooks: Hooks::default(), ..options.clone() };
     let mut attempt = 1;
@@ -77,7 +80,10 @@ pub(crate) async fn recreate(
         // Another run may have replaced the container before this one had its guard.
         let found = call.run(find(engine, state::id(&found))).await?;
         let prepared = call.run(async {
-            preflight(engine, &read_engine(engine, known.inventory, Depth::Whole).await?, &found, options, known.old_image).await
+            let around = read_engine(engine, known.inventory, Depth::Whole).await?;
+            let mut prepared = preflight(engine, &around, &found, options, known.old_image).await?;
+            plan_backups(refit, &around, &mut prepared, options).await?;
+            Ok::<_, Error>(prepared)
         });
         let prepared = prepared.await.map_err(|error| refuse(error, &found))?;
         if let Some(missing) = prepared.without_image() {
@@ -149,6 +155,7 @@ impl Recreation {
             changes: Vec::new(),
             warnings: Vec::new(),
             dependents: Vec::new(),
+            backups: Vec::new(),
             writable_layer_changes: None,
             old_left: false,
             logs_tail: None,

@@ -52,8 +52,13 @@ pub struct RecreateOptions {
     pub recover_first: bool,
     /// Commands that run in the container, before and after. Default: none.
     pub hooks: Hooks,
-    /// Folder for a backup of every volume before the change. Not in this version: UNSUPPORTED when set. Default: none.
+    /// A folder of this machine, for a backup of every volume of the container, in a file `<volume>-<UTC time>.tar.zst` each: made while the
+    /// container is stopped, before the new one starts. A backup that fails ends the recreation, and the old container runs again. Default: none.
     pub backup_volumes: Option<PathBuf>,
+    /// With `backup_volumes`: when the new container fails, the volumes that the container may write to are restored from these backups before the
+    /// old one starts again. Needs `helper_image` and `state_dir` of the handle; another running container that mounts such a volume is
+    /// CONFLICT. Default: the volumes stay as the new container has left them.
+    pub restore_on_rollback: bool,
 }
 
 /// Commands, each as its arguments, that run in the container one after another. Of what they write only the last line is shown, when one
@@ -93,6 +98,7 @@ impl Default for RecreateOptions {
             recover_first: false,
             hooks: Hooks::default(),
             backup_volumes: None,
+            restore_on_rollback: false,
         }
     }
 }
@@ -106,8 +112,11 @@ impl RecreateOptions {
         if self.settle > Duration::from_secs(600) {
             return Err(Code::InvalidArgument.error("settle_s is more than 600"));
         }
-        if self.backup_volumes.is_some() {
-            return Err(Code::Unsupported.error("backup_volumes: not in this version"));
+        if self.backup_volumes.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
+            return Err(Code::InvalidArgument.error("backup_volumes is empty: it is a folder"));
+        }
+        if self.restore_on_rollback && self.backup_volumes.is_none() {
+            return Err(Code::InvalidArgument.error("restore_on_rollback needs backup_volumes, a folder for the backups that it restores"));
         }
         Ok(())
     }
@@ -130,7 +139,7 @@ impl RecreateOptions {
     pub(crate) fn marks(&self) -> Marks {
         // The engine counts whole seconds.
         let seconds = |grace: Duration| u32::try_from(grace.as_secs() + u64::from(grace.subsec_nanos() > 0)).unwrap_or(u32::MAX);
-        Marks { stop_timeout: self.stop_timeout.map(seconds), after_hooks: !self.hooks.after.is_empty(), stop_before: None }
+        Marks { stop_timeout: self.stop_timeout.map(seconds), after_hooks: !self.hooks.after.is_empty(), ..Marks::default() }
     }
 
     pub(crate) fn allowed(&self) -> Allowed {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::RecreateOptions;
+use super::volumes::VolumesPlan;
 use crate::container::create_body::{self, Allowed, CreateInput, EngineFacts, EngineInventory, NamedBy, Warning};
 use crate::container::inventory::{Depth, Inventory};
 use crate::container::replacement::lease::Clock;
@@ -25,7 +26,7 @@ use crate::{Code, Error, Result};
 /// The containers and networks of the engine, as they were when a preflight began.
 #[derive(Debug)]
 pub(crate) struct EngineSnapshot {
-    list: Arc<Vec<ListedEntry>>,
+    pub(super) list: Arc<Vec<ListedEntry>>,
     /// The engine's clock, as it was read with it.
     clock: Clock,
     facts: EngineFacts,
@@ -56,6 +57,8 @@ pub(crate) struct Prepared {
     pub(crate) clock: Clock,
     /// The containers that reference it by its id and are recreated with it, in their order.
     pub(crate) dependents: Vec<Prepared>,
+    /// Its volumes that are backed up, once [`super::plan_backups`] has looked.
+    pub(crate) volumes: VolumesPlan,
 }
 
 impl Prepared {
@@ -212,6 +215,7 @@ async fn prepare(
         container,
         clock: engine_snapshot.clock,
         dependents: Vec::new(),
+        volumes: VolumesPlan::default(),
     };
     prepared.input().refuse(allowed)?;
     Ok(prepared)

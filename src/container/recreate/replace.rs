@@ -30,6 +30,7 @@ impl Run<'_> {
     pub(super) async fn replace_old(&mut self) -> Result<()> {
         let Some(new) = self.pair.new.clone() else { return Ok(()) };
         let stopped = self.stop().await?;
+        self.back_up().await?;
         if self.is_on_overlay {
             self.join_overlays(&new, &stopped).await?;
         }

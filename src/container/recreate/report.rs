@@ -26,6 +26,16 @@ pub enum RecreationResult {
     NotAttempted,
 }
 
+/// A backup of a volume that a recreation has made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct TakenBackup {
+    /// The volume.
+    pub volume: String,
+    /// The file, `<volume>-<UTC time>.tar.zst` in the folder `backup_volumes`, as `volume_restore` takes it.
+    pub file: String,
+}
+
 /// The recreation of one container.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "recreation")]
@@ -56,6 +66,8 @@ pub struct Recreation {
     pub warnings: Vec<Warning>,
     /// The containers that referenced it by its id and were recreated with it: all of them or none.
     pub dependents: Vec<Recreation>,
+    /// The volumes that were backed up before the new container was started, where that was asked for.
+    pub backups: Vec<TakenBackup>,
     /// Files that were added or changed outside of volumes, which are not kept; `None` where they were not counted, or not within 2 s.
     pub writable_layer_changes: Option<u64>,
     /// The old container could not be removed and is still there: `container_recover` removes it.

@@ -65,6 +65,9 @@ async fn restore(runs: &mut [Run<'_>], failed: usize, error: Error) -> Error {
         if state == MemberState::RolledBack {
             record_rollback(run).await;
         }
+        if let Some(note) = run.pair.volumes.note.take() {
+            run.warn(note.code(), note.message());
+        }
     }
     if let Some((at, rollback)) = errors.into_iter().next() {
         let pair = &runs[at].pair;

@@ -2,6 +2,8 @@
 //!
 //! Rules: docs/recreate.md, section 4.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::prepare::Prepared;
@@ -11,7 +13,8 @@ use crate::container::create_body::{Difference, Warning};
 use crate::container::replacement::lease::Lease;
 use crate::container::replacement::marks::Marks;
 use crate::container::replacement::step_log::StepLog;
-use crate::container::replacement::{PhaseReporter, ReplacementPair, SnapshotFile};
+use crate::container::replacement::volumes::VolumesRollback;
+use crate::container::replacement::{Phase, PhaseReporter, ReplacementPair, SnapshotFile};
 use crate::container::state;
 use crate::engine::Engine;
 use crate::operation::call::Call;
@@ -30,11 +33,12 @@ pub(super) enum Stage {
 
 /// The recreation of one container.
 pub(super) struct Run<'a> {
+    pub(super) refit: &'a Refit,
     pub(super) engine: &'a Engine,
     pub(super) call: &'a Call,
     pub(super) prepared: Prepared,
     pub(super) options: &'a RecreateOptions,
-    on_phase: PhaseReporter<'a>,
+    pub(super) on_phase: PhaseReporter<'a>,
     steps: StepLog,
     pub(super) pair: ReplacementPair<'a>,
     pub(super) stage: Stage,
@@ -52,6 +56,8 @@ pub(super) struct Run<'a> {
     pub(super) is_dependent: bool,
     /// A swarm network shows the configured address only once the old container has stopped.
     pub(super) is_on_overlay: bool,
+    /// The volumes that were backed up for another container of the same call.
+    pub(super) backed_up_before: BTreeSet<String>,
 }
 
 impl<'a> Run<'a> {
@@ -66,10 +72,11 @@ impl<'a> Run<'a> {
         let engine = &refit.shared.engine;
         let report = Recreation::begun(&prepared);
         let pair = ReplacementPair {
+            refit,
             engine,
             name: prepared.name().to_owned(),
             mode: prepared.mode(),
-            marks: if prepared.mode().runs() { options.marks() } else { Marks::default() },
+            marks: marks(&prepared, options),
             old: state::id(&prepared.container).to_owned(),
             new: None,
             standby: None,
@@ -78,8 +85,10 @@ impl<'a> Run<'a> {
             snapshot: None,
             state_dir: refit.shared.state_dir.as_ref(),
             restore_attempt: None,
+            volumes: VolumesRollback::default(),
         };
         Self {
+            refit,
             engine,
             call,
             prepared,
@@ -96,12 +105,13 @@ impl<'a> Run<'a> {
             started: None,
             is_dependent,
             is_on_overlay: false,
+            backed_up_before: BTreeSet::new(),
         }
     }
 
     /// The step that begins: for the progress, the state of the container and the log.
     pub(super) fn step(&mut self, phase: &'static str, permille: u32) {
-        (self.on_phase)(phase, permille);
+        (self.on_phase)(Phase::new(phase, permille));
         self.steps.begin(&self.pair.name, phase);
     }
 
@@ -124,4 +134,10 @@ impl<'a> Run<'a> {
     pub(super) fn conflict(&self, what: &str) -> Error {
         Code::Conflict.error(format!("container {} {what} while it was being recreated", self.pair.name))
     }
+}
+
+/// Where no volume is to be restored, a recovery needs no snapshot for it.
+fn marks(prepared: &Prepared, options: &RecreateOptions) -> Marks {
+    let restores_volumes = options.restore_on_rollback && prepared.volumes.volumes.iter().any(|volume| volume.writable);
+    if prepared.mode().runs() { Marks { restores_volumes, ..options.marks() } } else { Marks::default() }
 }

@@ -20,6 +20,7 @@ pub(crate) mod snapshot;
 mod start;
 pub(crate) mod step_log;
 pub(crate) mod stop;
+pub(crate) mod volumes;
 
 pub(crate) use health_wait::short_wait_warning;
 pub(crate) use networks::join_networks;
@@ -35,5 +36,21 @@ pub(crate) use snapshot::{RecoverySnapshot, SnapshotFile, engine_id, read_snapsh
 pub(crate) use start::start_when_port_is_free;
 pub(crate) use stop::{AFTER_GRACE, FOR_EVER, PendingStop, grace};
 
-/// Reports the phase of the work, in thousandths of the whole.
-pub(crate) type PhaseReporter<'a> = &'a (dyn Fn(&'static str, u32) + Send + Sync);
+/// How far the work on a container is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Phase {
+    pub(crate) name: &'static str,
+    /// Thousandths of the whole.
+    pub(crate) permille: u32,
+    /// Bytes of a volume that were backed up or restored so far.
+    pub(crate) bytes: u64,
+}
+
+impl Phase {
+    pub(crate) fn new(name: &'static str, permille: u32) -> Self {
+        Self { name, permille, bytes: 0 }
+    }
+}
+
+/// Reports how far the work is.
+pub(crate) type PhaseReporter<'a> = &'a (dyn Fn(Phase) + Send + Sync);

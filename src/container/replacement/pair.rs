@@ -10,15 +10,17 @@ use super::names::{Mode, Role, TemporaryName, short};
 use super::removal;
 use super::snapshot::RecoverySnapshot;
 use super::stop;
-use crate::Result;
+use super::volumes::VolumesRollback;
 use crate::container::state;
 use crate::engine::Engine;
 use crate::engine::api::containers;
 use crate::state_dir::StateDir;
+use crate::{Refit, Result};
 
 /// The old and the new container by their ids, and what a run knows of them.
 #[derive(Debug)]
 pub(crate) struct ReplacementPair<'a> {
+    pub(crate) refit: &'a Refit,
     pub(crate) engine: &'a Engine,
     /// The name that the old container had and the new one gets.
     pub(crate) name: String,
@@ -40,6 +42,8 @@ pub(crate) struct ReplacementPair<'a> {
     pub(crate) state_dir: Option<&'a StateDir>,
     /// The container that was created in place of an old one that was removed by another client.
     pub(crate) restore_attempt: Option<RestoreAttempt>,
+    /// What became of the volumes in a rollback that was to restore them.
+    pub(crate) volumes: VolumesRollback,
 }
 
 /// An attempt to recreate the old container from the snapshot.

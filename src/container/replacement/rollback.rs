@@ -6,18 +6,21 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::names::{Role, TemporaryName, short};
 use super::networks::join_networks;
 use super::pair::{ReplacementPair, RestoreAttempt};
 use super::removal::{await_removal, remove_new};
 use super::retry_limit::RetryLimit;
-use super::rollback_steps::{Extent, MemberState, ObservedPair, Step, Target, needs_providers, next_in_group, rollback_steps};
+use super::rollback_steps::{
+    Extent, MemberState, ObservedPair, Step, Target, leaves_volumes, needs_providers, next_in_group, rollback_steps,
+};
 use super::snapshot::RecoverySnapshot;
 use super::start::start_when_port_is_free;
 use super::step_log::StepLog;
 use super::stop::{self, PendingStop};
+use super::volumes::VolumesNote;
 use crate::container::{create_body, state};
 use crate::engine::api::containers;
 use crate::engine::{Engine, phrases};
@@ -39,7 +42,7 @@ impl ReplacementPair<'_> {
                 }
                 Err(error) => error,
             };
-            if self.lease.is_lost() || !self.lease.during(async { Ok(retries.allows(&error).await) }).await? {
+            if self.lease.is_lost() || self.volumes.is_refused || !self.lease.during(async { Ok(retries.allows(&error).await) }).await? {
                 return Err(error);
             }
         }
@@ -49,8 +52,18 @@ impl ReplacementPair<'_> {
     async fn roll_back_once(&mut self, extent: Extent) -> Result<bool> {
         let observed = self.observe(extent).await?;
         let snapshot = self.snapshot.as_ref().map(|snapshot| &snapshot.old);
-        let target = Target { name: &self.name, mode: self.mode, snapshot };
+        let new_id = self.snapshot.as_ref().map(|snapshot| snapshot.new_id.as_str());
+        let restores_volumes = self.restores_volumes();
+        let backed_up_at = self.snapshot.as_ref().and_then(|snapshot| Some(snapshot.volumes.as_ref()?.taken_at));
+        let target = Target { name: &self.name, mode: self.mode, snapshot, new_id, restores_volumes, backed_up_at };
         let Some(steps) = rollback_steps(&target, &observed, extent) else { return Ok(false) };
+        if steps.contains(&Step::RestoreVolumes) && self.snapshot.is_none() {
+            return Err(self.backups_unknown());
+        }
+        if extent != Extent::NewOnly && leaves_volumes(&target, &observed) {
+            let volumes = self.snapshot.as_ref().and_then(|snapshot| snapshot.volumes.as_ref());
+            self.volumes.note = volumes.map(|volumes| VolumesNote::Left(volumes.files()));
+        }
         let containers = [&observed.new, &observed.old, &observed.standby].into_iter().flatten();
         self.lease.follow(containers.map(|container| (state::id(container), state::name(container))))?;
         for step in steps {
@@ -128,6 +141,11 @@ impl ReplacementPair<'_> {
                 self.lease.release(&self.old);
                 Ok(())
             }
+            Step::KeepNewStopped => {
+                let policy = json!({"Name": "no"});
+                containers::update_restart_policy(self.engine, &id(&observed.new), &policy).await
+            }
+            Step::RestoreVolumes => self.restore_volumes().await,
             Step::RestorePolicy(policy) => containers::update_restart_policy(self.engine, &self.old, &policy).await,
             Step::StopOld => match &observed.old {
                 Some(old) => self.stop_old(old).await,

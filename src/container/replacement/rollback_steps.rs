@@ -34,6 +34,10 @@ pub(crate) enum Step {
     NameOldInNew,
     /// Gives the old container its name.
     RenameOld,
+    /// Takes the restart policy from the new container: after a restart of the engine it would start with volumes that are restored in part.
+    KeepNewStopped,
+    /// Restores the volumes, which the new container may have changed.
+    RestoreVolumes,
     /// Restores the old container's restart policy.
     RestorePolicy(Value),
     /// Stops the old container, which shares namespaces of a container that was started after it.
@@ -54,6 +58,8 @@ impl Step {
             Self::RecreateOld => "rollback: creating the old container again",
             Self::NameOldInNew => "rollback: noting the old container in the new one's name",
             Self::RenameOld => "rollback: giving the old container its name",
+            Self::KeepNewStopped => "rollback: taking the restart policy from the new container",
+            Self::RestoreVolumes => "rollback: restoring the volumes",
             Self::RestorePolicy(_) => "rollback: restoring the restart policy",
             Self::StopOld => "rollback: stopping the old container",
             Self::StartOld => "rollback: starting the old container",
@@ -73,6 +79,12 @@ pub(crate) struct Target<'p> {
     pub(crate) mode: Mode,
     /// The old container's inspect in the snapshot.
     pub(crate) snapshot: Option<&'p Value>,
+    /// The id of the new container in the snapshot.
+    pub(crate) new_id: Option<&'p str>,
+    /// The volumes are restored before the old container starts, where the new one may have changed them.
+    pub(crate) restores_volumes: bool,
+    /// When the volumes were backed up, in seconds since 1970 by the engine's clock.
+    pub(crate) backed_up_at: Option<i64>,
 }
 
 /// What was found on the engine: inspects, `None` where there is no such container (any more).
@@ -122,6 +134,10 @@ fn restore_steps(target: &Target<'_>, observed: &ObservedPair) -> Option<Vec<Ste
     if let Some(new) = new {
         steps.extend(names_another_old(target, new, old).then_some(Step::NameOldInNew));
     }
+    if restores_volumes(target, observed) {
+        steps.extend(new.filter(|new| !matches!(state::restart_policy(new), "" | "no")).map(|_| Step::KeepNewStopped));
+        steps.push(Step::RestoreVolumes);
+    }
     // Before it has its name: an old container that has it has the policy that somebody gave it.
     steps.extend(old.and_then(|old| policy_to_restore(target, target.snapshot.or(new)?, old)).map(Step::RestorePolicy));
     if new.is_some() {
@@ -141,6 +157,30 @@ fn restore_steps(target: &Target<'_>, observed: &ObservedPair) -> Option<Vec<Ste
         steps.extend(rename_old);
     }
     Some(steps)
+}
+
+/// Whether the volumes are to be restored: the new container has run, and the old one has not since.
+fn restores_volumes(target: &Target<'_>, observed: &ObservedPair) -> bool {
+    target.restores_volumes && new_has_run(target, observed) && !old_was_started(target, observed)
+}
+
+/// Whether they stay as they are although the new container has run: what the old one has written since it was started by something else is not lost.
+pub(crate) fn leaves_volumes(target: &Target<'_>, observed: &ObservedPair) -> bool {
+    target.restores_volumes && new_has_run(target, observed) && old_was_started(target, observed)
+}
+
+/// One that is gone may have run; one that is not the run's is the old container, created again after both were removed.
+fn new_has_run(target: &Target<'_>, observed: &ObservedPair) -> bool {
+    let is_other = |new: &Value| target.new_id.is_some_and(|id| id != state::id(new));
+    target.mode.runs() && observed.new.as_ref().is_none_or(|new| is_other(new) || state::started_at(new).is_some())
+}
+
+/// Since the backup, before which the run has stopped it.
+fn old_was_started(target: &Target<'_>, observed: &ObservedPair) -> bool {
+    let Some(old) = &observed.old else { return false };
+    // The run counts the engine's clock on by itself, which may be a second behind.
+    let since = target.backed_up_at.zip(state::started_at(old)).is_some_and(|(backed_up, started)| started.as_second() > backed_up + 1);
+    since || state::is_running(old)
 }
 
 /// Whether the new container's temporary name has another id than that of the container that is to have the name: a standby, or one

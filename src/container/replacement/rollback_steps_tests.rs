@@ -36,8 +36,12 @@ fn policy(name: &str) -> Step {
     Step::RestorePolicy(json!({"Name": name, "MaximumRetryCount": 0}))
 }
 
+fn target(mode: Mode, snapshot: Option<&Value>) -> Target<'_> {
+    Target { name: "web", mode, snapshot, new_id: None, restores_volumes: false, backed_up_at: None }
+}
+
 fn steps_for(mode: Mode, snapshot: Option<&Value>, observed: &ObservedPair, extent: Extent) -> Option<Vec<Step>> {
-    rollback_steps(&Target { name: "web", mode, snapshot }, observed, extent)
+    rollback_steps(&target(mode, snapshot), observed, extent)
 }
 
 #[test]
@@ -275,4 +279,62 @@ fn a_group_is_restored_in_its_order_and_the_new_containers_are_removed_in_revers
     for (members, expected) in untouched {
         assert_eq!(next_in_group(&members, false), expected, "{members:?}, and no old container was touched");
     }
+}
+
+#[test]
+fn volumes_are_restored_before_the_old_container_starts_where_the_new_one_has_run() {
+    use Step::{KeepNewStopped, RecreateOld, RemoveNew, RenameNew, RenameOld, RestoreVolumes, StartOld, StopNew};
+    let started = |id: &str, name: &str, state: &str, policy: &str, at: &str| {
+        let mut container = container(id, name, state, policy);
+        container["State"]["StartedAt"] = json!(at);
+        Some(container)
+    };
+    // Backed up an hour after the old container was started.
+    const BACKED_UP: i64 = 1_795_528_800;
+    let before = container(OLD, "web", "running", "always");
+    let pair = |old: Option<Value>, new: Option<Value>| ObservedPair { old, new, ..ObservedPair::default() };
+    let stopped = || old(OLD_NAME, "exited", "no");
+    let cases = [
+        (
+            "the new container runs",
+            pair(stopped(), new("web", "running")),
+            vec![StopNew, RenameNew, StopNew, KeepNewStopped, RestoreVolumes, policy("always"), RenameOld, StartOld, RemoveNew],
+        ),
+        (
+            "a rollback was interrupted in its restore",
+            pair(stopped(), started(NEW, NEW_NAME, "exited", "no", "2026-11-24T14:30:00Z")),
+            vec![RestoreVolumes, policy("always"), RenameOld, StartOld, RemoveNew],
+        ),
+        (
+            "the new container has never run",
+            pair(stopped(), new("web", "created")),
+            vec![RenameNew, StopNew, policy("always"), RenameOld, StartOld, RemoveNew],
+        ),
+        ("the new container is gone, and may have run", pair(stopped(), None), vec![RestoreVolumes, policy("always"), StartOld, RenameOld]),
+        ("both are gone", pair(None, None), vec![RecreateOld, RestoreVolumes, StartOld, RenameOld]),
+        (
+            "somebody has started the old container",
+            pair(started(OLD, OLD_NAME, "running", "no", "2026-11-24T15:00:00Z"), new("web", "exited")),
+            vec![RenameNew, StopNew, policy("always"), RenameOld, RemoveNew],
+        ),
+        (
+            "somebody has started it, and it has ended since",
+            pair(started(OLD, OLD_NAME, "exited", "no", "2026-11-24T15:00:00Z"), new("web", "exited")),
+            vec![RenameNew, StopNew, policy("always"), RenameOld, StartOld, RemoveNew],
+        ),
+    ];
+    for (case, observed, steps) in cases {
+        let restoring =
+            Target { new_id: Some(NEW), restores_volumes: true, backed_up_at: Some(BACKED_UP), ..target(Mode::Running, Some(&before)) };
+        assert_eq!(rollback_steps(&restoring, &observed, Extent::All), Some(steps), "{case}");
+        assert_eq!(leaves_volumes(&restoring, &observed), case.starts_with("somebody"), "{case}");
+        let stopped = Target { mode: Mode::Stopped, ..restoring };
+        let steps = rollback_steps(&stopped, &observed, Extent::All).unwrap_or_default();
+        assert!(!steps.contains(&RestoreVolumes), "{case}: nothing was started of a container that did not run");
+    }
+    // What has the new container's name is the old one, created again.
+    let again = pair(None, started("0ddddddddddd0000", NEW_NAME, "created", "always", "0001-01-01T00:00:00Z"));
+    let restoring =
+        Target { new_id: Some(NEW), restores_volumes: true, backed_up_at: Some(BACKED_UP), ..target(Mode::Running, Some(&before)) };
+    assert!(rollback_steps(&restoring, &again, Extent::All).is_some_and(|steps| steps.contains(&RestoreVolumes)));
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::settle::Watch;
+use super::volumes::VolumesSnapshot;
 use crate::container::create_body::CreatePlan;
 use crate::container::replacement::names::{Mode, TemporaryName};
 use crate::container::state;
@@ -45,6 +46,9 @@ pub(crate) struct RecoverySnapshot {
     /// How long each of them may take.
     #[serde(default)]
     pub(crate) hooks_timeout: Option<Duration>,
+    /// What a rollback restores the volumes from, once all of them are backed up; `None` where it restores none.
+    #[serde(default)]
+    pub(crate) volumes: Option<VolumesSnapshot>,
     /// The requests, with the old image's id.
     #[serde(rename = "spec")]
     pub(crate) plan: CreatePlan,
@@ -136,6 +140,7 @@ mod tests {
             watch: None,
             after_hooks: Vec::new(),
             hooks_timeout: None,
+            volumes: None,
             plan: serde_json::from_value(plan).unwrap(),
         };
         assert!(read_snapshots(&state_dir, "unix:///a").await.unwrap().is_empty());

@@ -1,5 +1,6 @@
 //! `/_ping`, `/version` and `/info`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use crate::engine::Engine;
 use crate::engine::api_version::ApiVersion;
 use crate::engine::request::{self, Answer};
 use crate::engine::transport::{self, Transport};
+use crate::json::{list, text};
 use crate::{Code, Result};
 
 const PING: &str = "/_ping";
@@ -48,4 +50,12 @@ pub(crate) async fn version(engine: &Engine) -> Result<Value> {
 /// Its settings, its host and its disk.
 pub(crate) async fn info(engine: &Engine) -> Result<Value> {
     engine.get("asking the engine for its settings", "/info").await
+}
+
+/// The bytes of the volumes whose size the engine tells, by their names. It reads all of their folders.
+pub(crate) async fn volume_sizes(engine: &Engine) -> Result<BTreeMap<String, u64>> {
+    // Older engines tell of all that takes room on the disk, whatever is asked.
+    let usage = engine.get("asking the engine for the sizes of the volumes", "/system/df?type=volume").await?;
+    let volumes = list(&usage, "/Volumes").iter();
+    Ok(volumes.filter_map(|volume| Some((text(volume, "/Name").to_owned(), volume.pointer("/UsageData/Size")?.as_u64()?))).collect())
 }

@@ -12,7 +12,8 @@ use super::report::ContainerUpdate;
 use super::{OnFailure, UpdateOptions};
 use crate::container::inventory::Inventory;
 use crate::container::recreate::Known;
-use crate::container::{Recreation, recreation};
+use crate::container::replacement::Phase;
+use crate::container::{Recreation, TakenBackup, recreation};
 use crate::operation::call::Call;
 use crate::{Error, Progress, Refit};
 
@@ -26,6 +27,19 @@ const IN_ALL: usize = 3;
 pub(super) struct Outcomes {
     pub(super) containers: Vec<ContainerUpdate>,
     pub(super) errors: Vec<Error>,
+}
+
+impl Outcomes {
+    /// The backups of all containers. A dependent is in the report of its container, and may have one of its own.
+    pub(super) fn backups(&self) -> Vec<TakenBackup> {
+        let mut backups: Vec<TakenBackup> = Vec::new();
+        for backup in self.containers.iter().flat_map(ContainerUpdate::backups) {
+            if !backups.contains(backup) {
+                backups.push(backup.clone());
+            }
+        }
+        backups
+    }
 }
 
 /// Recreates the containers in their order. After a failure or the call's end nothing new starts.
@@ -146,11 +160,11 @@ async fn recreate_one(
     let turn = &steps[index];
     let (step, steps) = (index as u32 + 1, steps.len() as u32);
     let share = (1000 - BEGIN) / steps;
-    let report = |phase: &'static str, permille: u32| {
-        progress.phase(index, phase);
+    let report = |phase: Phase| {
+        progress.phase(index, phase.name);
         // Those before this one are done, or in progress at the same time.
-        let whole = (BEGIN + share * index as u32 + share * permille.min(1000) / 1000).min(999);
-        call.report(Progress { step, steps, ..Progress::whole("update", turn.name.as_str(), phase, whole) });
+        let whole = (BEGIN + share * index as u32 + share * phase.permille.min(1000) / 1000).min(999);
+        call.report(Progress { step, steps, current: phase.bytes, ..Progress::whole("update", turn.name.as_str(), phase.name, whole) });
     };
     let known = Known { old_image: Some(&turn.old_image), inventory };
     match recreation::recreate(refit, call, &turn.id, &options.recreate, known, &report).await {

@@ -4,6 +4,7 @@ mod all;
 mod containers;
 mod order;
 mod plan;
+mod planned_volumes;
 mod preflight;
 mod recorded;
 mod replaced;
@@ -18,6 +19,7 @@ use crate::reference::Reference;
 
 pub use all::UpdateList;
 pub use plan::{PlannedAction, PlannedContainer, UpdatePlan};
+pub use planned_volumes::PlannedVolume;
 pub(crate) use replaced::Replaced;
 pub use report::{ContainerUpdate, NotAttempted, TagFate, UpdateReport};
 pub use rollback::{RollbackOptions, RollbackReport};

@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::UpdateOptions;
 use super::order::Held;
 use super::plan::{PlannedAction, PlannedContainer, Purpose, UpdateStep};
+use super::planned_volumes;
 use crate::container::inventory::{Depth, INSPECTS_AT_ONCE, Inventory};
 use crate::container::lost_files::LostFiles;
-use crate::container::recreate::{self, EngineSnapshot, Prepared, find, preflight};
+use crate::container::recreate::{self, EngineSnapshot, Prepared, find, plan_backups, preflight};
 use crate::container::{Warning, state};
 use crate::engine::Engine;
 use crate::image::{ContainerMatch, ImageContainer};
@@ -63,7 +64,7 @@ impl Refit {
         let around = recreate::read_engine(engine, inventory, depth).await?;
         warnings.extend(only_listed(around.only_listed));
         warnings.extend(around.bystander_warnings());
-        let preflights: Vec<_> = found.into_iter().map(|found| Preflight::of(engine, &around, found, options)).collect();
+        let preflights: Vec<_> = found.into_iter().map(|found| Preflight::of(self, &around, found, options)).collect();
         stream::iter(preflights).buffered(INSPECTS_AT_ONCE).try_collect().await
     }
 }
@@ -94,6 +95,12 @@ fn only_listed(count: usize) -> Option<Warning> {
     (count > 0).then(|| Warning { code: "only_listed".into(), container: None, message })
 }
 
+async fn prepare(refit: &Refit, around: &EngineSnapshot, found: &Value, options: &UpdateOptions) -> Result<Prepared> {
+    let mut prepared = preflight(&refit.shared.engine, around, found, &options.recreate, None).await?;
+    plan_backups(refit, around, &mut prepared, &options.recreate).await?;
+    Ok(prepared)
+}
+
 /// What was found out about one container.
 #[derive(Default)]
 pub(super) struct Preflight {
@@ -103,10 +110,10 @@ pub(super) struct Preflight {
 }
 
 impl Preflight {
-    async fn of(engine: &Engine, around: &EngineSnapshot, found: Option<Result<Value>>, options: &UpdateOptions) -> Result<Self> {
+    async fn of(refit: &Refit, around: &EngineSnapshot, found: Option<Result<Value>>, options: &UpdateOptions) -> Result<Self> {
         let prepared = match found {
             None => return Ok(Self::default()),
-            Some(Ok(found)) => preflight(engine, around, &found, &options.recreate, None).await,
+            Some(Ok(found)) => prepare(refit, around, &found, options).await,
             Some(Err(error)) => Err(error),
         };
         match prepared {
@@ -146,6 +153,7 @@ impl Preflight {
             reason: self.refused.as_ref().map(|error| error.message().to_owned()).or_else(|| why_not(member, action)),
             order,
             dependents: dependents.map(|dependent| dependent.name().to_owned()).collect(),
+            volumes: self.prepared.as_ref().map(planned_volumes::of).unwrap_or_default(),
             estimated_downtime_ms: None,
         }
     }

@@ -11,6 +11,7 @@ impl Refit {
         match outcome {
             Ok(mut report) => {
                 draft.containers = containers(&report);
+                draft.backups.clone_from(&report.backups);
                 let has_changed = !report.containers.is_empty() || draft.from != draft.to;
                 let result = if has_changed { HistoryResult::Done } else { HistoryResult::Unchanged };
                 report.warnings.extend(self.record(draft, result).await);
@@ -19,6 +20,7 @@ impl Refit {
             Err(failure) => {
                 let Failure { error, mut report } = *failure;
                 draft.containers = report.as_ref().map(containers).unwrap_or_default();
+                draft.backups = report.as_ref().map(|report| report.backups.clone()).unwrap_or_default();
                 let warning = self.record_failure(draft, &error).await;
                 if let Some(report) = &mut report {
                     report.warnings.extend(warning);

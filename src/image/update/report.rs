@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::container::{Recreation, RecreationResult, Warning};
+use crate::container::{Recreation, RecreationResult, TakenBackup, Warning};
 use crate::image::{Check, PullResult, RemovedOld};
 use crate::{Code, Error, ErrorDocument};
 
@@ -22,8 +22,8 @@ pub struct UpdateReport {
     pub tag: Option<TagFate>,
     /// Every container that had its turn, and those that had none after a failure or a cancel.
     pub containers: Vec<ContainerUpdate>,
-    /// Always empty in this version.
-    pub backups: Vec<()>,
+    /// The volumes that were backed up, of all containers.
+    pub backups: Vec<TakenBackup>,
     /// What was removed, when that was asked for.
     pub removed_old: Option<RemovedOld>,
     /// What did not succeed beside the update, which is done: `remove_old_failed`, `history_not_written`.
@@ -89,6 +89,15 @@ pub struct NotAttempted {
 impl ContainerUpdate {
     pub(super) fn not_attempted(container: &str) -> Self {
         Self::NotAttempted(NotAttempted { container: container.to_owned(), result: RecreationResult::NotAttempted })
+    }
+
+    /// The volumes that were backed up before it was replaced, and before those that were recreated with it.
+    pub(super) fn backups(&self) -> impl Iterator<Item = &TakenBackup> {
+        let recreation = match self {
+            Self::Recreation(recreation) => Some(recreation),
+            Self::NotAttempted(_) => None,
+        };
+        recreation.into_iter().flat_map(|one| one.backups.iter().chain(one.dependents.iter().flat_map(|dependent| &dependent.backups)))
     }
 
     /// Its new container has the name.

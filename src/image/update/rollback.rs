@@ -154,6 +154,7 @@ impl Refit {
         let moved = match self.name_image(reference, &wanted.id).await {
             Ok(()) => {
                 let outcomes = recreate_in_order(self, call, &steps, &recreate, &inventory).await;
+                report.backups = outcomes.backups();
                 report.containers = outcomes.containers;
                 worst(outcomes.errors).map_or(Ok(()), Err)
             }

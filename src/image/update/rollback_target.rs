@@ -159,6 +159,7 @@ mod tests {
             error: None,
             elapsed_ms: 0,
             containers: Vec::new(),
+            backups: Vec::new(),
         }
     }
 

@@ -159,6 +159,7 @@ impl Refit {
             }
         }
         let outcomes = recreate_in_order(self, call, &plan.steps, options, inventory).await;
+        report.backups = outcomes.backups();
         report.containers = outcomes.containers;
         match worst(outcomes.errors) {
             None => Ok(()),

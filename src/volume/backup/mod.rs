@@ -2,12 +2,13 @@
 //!
 //! Rules: docs/volumes.md, section 7.
 
+mod dated;
 mod file;
 mod format;
 mod pack;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -26,7 +27,8 @@ use crate::json::{text, text_map};
 use crate::operation::call::Call;
 use crate::{Code, Operation, Progress, Refit, Result};
 
-use file::{NewBackup, Written};
+pub(crate) use dated::{LONGEST_VOLUME, back_up_into, remove_dead_parts};
+use file::{NewBackup, Target, Written};
 pub(crate) use format::{End, Manifest, Mark, TAIL, VolumeSpec, below};
 use pack::Packer;
 
@@ -77,7 +79,10 @@ impl Refit {
         let span = tracing::error_span!("volume_backup", volume = %shown(&volume));
         self.operation(span, move |refit, call| async move {
             let draft = Draft::of_volume(HistoryKind::Backup, &call, &volume);
-            match backup(&refit, &call, &volume, &file, &options).await {
+            let report = |phase: &'static str, bytes: u64| {
+                call.report(Progress { current: bytes, ..Progress::whole("backup", volume.clone(), phase, 0) });
+            };
+            match backup(&refit, &call, &volume, Target::Replaced(file), &options, &report).await {
                 Ok(mut done) => {
                     done.warnings.extend(refit.record(draft, HistoryResult::Done).await);
                     call.report(Progress::whole("backup", volume, "done", 1000));
@@ -92,20 +97,31 @@ impl Refit {
     }
 }
 
-async fn backup(refit: &Refit, call: &Call, volume: &str, path: &Path, options: &BackupOptions) -> Result<VolumeBackup> {
+/// Reports what is being done, and how many bytes of the volume's archive were read.
+type OnRead<'a> = &'a (dyn Fn(&'static str, u64) + Send + Sync);
+
+async fn backup(
+    refit: &Refit,
+    call: &Call,
+    volume: &str,
+    target: Target,
+    options: &BackupOptions,
+    report: OnRead<'_>,
+) -> Result<VolumeBackup> {
     let begun = Instant::now();
     if !(1..=19).contains(&options.level) {
         return Err(Code::InvalidArgument.error(format!("level is {}: it must be from 1 to 19", options.level)));
     }
-    call.report(Progress::whole("backup", volume, "checking", 0));
+    report("checking", 0);
+    let file = target.path().display().to_string();
     let storage = Storage::open(refit, call, volume, Access::Read).await?;
-    let worked = call.run(work(refit, call, &storage, path, options)).await;
+    let worked = call.run(work(refit, &storage, target, options, report)).await;
     let (new, packed, written, warnings) = storage.close(call, worked).await?;
     // From here on nothing is waited for but a rename.
     new.publish().await?;
     Ok(VolumeBackup {
         volume: volume.to_owned(),
-        file: path.display().to_string(),
+        file,
         entries: packed.entries(),
         bytes_in: packed.bytes(),
         bytes_out: written.bytes,
@@ -118,7 +134,7 @@ async fn backup(refit: &Refit, call: &Call, volume: &str, path: &Path, options: 
 type Worked = (NewBackup, Packer, Written, Vec<Warning>);
 
 /// All that may be dropped at any point: what was written is removed then.
-async fn work(refit: &Refit, call: &Call, storage: &Storage, path: &Path, options: &BackupOptions) -> Result<Worked> {
+async fn work(refit: &Refit, storage: &Storage, target: Target, options: &BackupOptions, report: OnRead<'_>) -> Result<Worked> {
     let engine = &refit.shared.engine;
     let Some((inspect, _)) = volumes::inspect(engine, &storage.volume).await? else { return Err(no_volume(&storage.volume)) };
     let (containers, _) = container_list::list(engine).await?;
@@ -129,7 +145,7 @@ async fn work(refit: &Refit, call: &Call, storage: &Storage, path: &Path, option
         let place = storage.find(&root, true).await?;
         storage.read(&place).await?
     };
-    let mut new = NewBackup::create(PathBuf::from(path)).await?;
+    let mut new = NewBackup::create(target).await?;
     let mut writer = new.writer(options.level)?;
     let manifest = Manifest::new(&storage.volume, spec(&inspect), Timestamp::now());
     let (mut scanner, mut packer) = (Scanner::default(), Packer::begin(&manifest));
@@ -142,8 +158,7 @@ async fn work(refit: &Refit, call: &Call, storage: &Storage, path: &Path, option
                 writer.write(packed).await?;
             }
         }
-        let progress = Progress { current: packer.bytes(), ..Progress::whole("backup", storage.volume.clone(), "backing_up", 0) };
-        call.report(progress);
+        report("backing_up", packer.bytes());
     }
     if !scanner.has_ended() {
         return Err(storage.error(
@@ -163,7 +178,8 @@ pub(crate) fn spec(inspect: &Value) -> VolumeSpec {
     VolumeSpec { driver: text(inspect, "/Driver").to_owned(), options, labels: text_map(inspect, "/Labels") }
 }
 
-fn in_use(volume: &str, running: &[String]) -> Warning {
+/// The warning that a volume is mounted by containers that run.
+pub(crate) fn in_use(volume: &str, running: &[String]) -> Warning {
     let message = format!(
         "volume {} is mounted by {}, which runs: files that were written meanwhile may be of different moments in the backup; stop it first for a \
          backup of one moment",

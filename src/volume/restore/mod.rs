@@ -2,6 +2,7 @@
 //!
 //! Rules: docs/volumes.md, section 8.
 
+mod for_rollback;
 mod found;
 mod guard;
 mod record;
@@ -32,6 +33,7 @@ use record::{RecordFile, RestoreRecord};
 use source::{BackupFile, Next, name};
 use unpack::Unpacker;
 
+pub(crate) use for_rollback::restore_for_rollback;
 pub(crate) use unfinished::{Finished, Unfinished, forget, unfinished};
 
 /// How a volume is restored.
@@ -71,6 +73,8 @@ pub(super) struct Job {
     pub(super) file: PathBuf,
     pub(super) overwrite: bool,
     pub(super) helper_image: Option<String>,
+    /// Of the backup that it must be; `None`: any.
+    pub(super) sha256: Option<String>,
     /// One that was interrupted, and the right to finish it.
     pub(super) begun: Option<(RestoreRecord, RecordFile)>,
 }
@@ -88,7 +92,7 @@ impl Refit {
         self.operation(span, move |refit, call| async move {
             let draft = Draft::of_volume(HistoryKind::Restore, &call, &volume);
             let helper_image = options.helper_image.or_else(|| refit.shared.options.helper_image.clone());
-            let job = Job { volume: volume.clone(), file, overwrite: options.overwrite, helper_image, begun: None };
+            let job = Job { volume: volume.clone(), file, overwrite: options.overwrite, helper_image, sha256: None, begun: None };
             match restore(&refit, &call, job).await {
                 Ok(mut done) => {
                     done.warnings.extend(refit.record(draft, HistoryResult::Done).await);
@@ -124,6 +128,10 @@ pub(super) async fn restore(refit: &Refit, call: &Call, job: Job) -> Outcome<Vol
     found.emptying(&job.volume, job.overwrite, job.helper_image.as_deref())?;
     let file = BackupFile::open(&job.file).await?;
     let verified = call.run(verify(&file, &|read| report("verifying", read, file.size, 0, 400))).await?;
+    if job.sha256.as_ref().is_some_and(|wanted| *wanted != verified.sha256) {
+        let message = format!("{} is another backup than the one that was made: it was changed or replaced since", name(&file.path));
+        return Err(Code::Conflict.error(message).into());
+    }
     let spec = match &job.begun {
         Some((record, _)) if record.sha256 != verified.sha256 => {
             let message = format!(

@@ -56,6 +56,7 @@ impl Unfinished {
             file: record.file.clone(),
             overwrite: true,
             helper_image: record.helper_image.clone().or_else(|| refit.shared.options.helper_image.clone()),
+            sha256: None,
             begun: Some((record, held)),
         };
         match restore(refit, call, job).await {

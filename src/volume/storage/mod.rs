@@ -201,7 +201,7 @@ enum Purpose {
 }
 
 /// Podman's archives do not mount the volume of a container that was never started [measured on 5.8]: what is written lands beside it.
-pub(in crate::volume) fn not_on_podman(volume: &str) -> Error {
+pub(crate) fn not_on_podman(volume: &str) -> Error {
     let volume = shown(volume);
     let message =
         format!("volume {volume}: on Podman its files cannot be reached while no container runs; use podman volume export and import");
@@ -288,7 +288,7 @@ async fn check_writable(engine: &Engine, volume: &str, inspect: &Value) -> Resul
     Err(in_memory(volume))
 }
 
-pub(in crate::volume) fn is_in_memory(options: &std::collections::BTreeMap<String, String>) -> bool {
+pub(crate) fn is_in_memory(options: &std::collections::BTreeMap<String, String>) -> bool {
     options.get("type").is_some_and(|kind| kind == "tmpfs")
 }
 

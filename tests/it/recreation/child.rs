@@ -55,6 +55,11 @@ impl Work {
         self
     }
 
+    pub fn helper_image(mut self, image: &str) -> Self {
+        self.open["helper_image"] = image.into();
+        self
+    }
+
     /// Starts the child, with an engine.
     pub fn start(&self, host: &str) -> Child {
         let mut open = self.open.clone();

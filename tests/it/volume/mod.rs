@@ -4,10 +4,12 @@ mod archive;
 mod backup;
 mod create;
 mod files;
+mod in_recreation;
 mod leftovers;
 mod links;
 mod restore;
 mod restore_ended;
+mod restore_in_rollback;
 
 use refit::Refit;
 use refit::volume::{ListFilesOptions, ReadFileOptions, WriteFileOptions};

@@ -100,15 +100,6 @@ fn hooks_run_before_and_after_and_their_failure_fails_the_run() {
 }
 
 #[test]
-fn an_option_that_is_not_implemented_is_refused_before_any_change() {
-    let case = Case::new("unbuilt");
-    let before = case.run_full("always");
-    let failure = recreate(&case, allowing(|options| options.backup_volumes = Some("/tmp".into()))).unwrap_err();
-    assert_eq!(failure.error.code(), Code::Unsupported);
-    assert_eq!(case.inspect(&case.name)["State"]["StartedAt"], before["State"]["StartedAt"]);
-}
-
-#[test]
 fn an_image_that_is_not_local_is_not_pulled() {
     let case = Case::new("missing");
     case.run_full("always");
