@@ -13,7 +13,8 @@ use super::replacement::run_guard;
 use super::{ContainerState, OperationKind};
 use crate::container::current_image::CurrentImage;
 use crate::container::inventory::INSPECTS_AT_ONCE;
-use crate::container::replacement::names::{self, OperationState};
+use crate::container::replacement::names::{self, OperationState, TemporaryName};
+use crate::container::state;
 use crate::engine::Engine;
 use crate::engine::api::{containers, images};
 use crate::engine::names::check_container;
@@ -151,10 +152,35 @@ impl Listing {
             .collect()
     }
 
-    /// One container by its name, or by its id or the beginning of one, from a list that is read for it.
+    /// The container of a name, and those with the temporary names of its recreations.
+    async fn read_named(engine: &Engine, name: &str) -> Result<Self> {
+        let (entries, now) = containers::list_named(engine, name).await?;
+        Ok(Self { engine: engine.endpoint().to_string(), entries, now })
+    }
+
+    /// One container by its name, or by its id or the beginning of one, from a list that is read for it: of all containers only when the engine
+    /// cannot say which one it is.
     pub(crate) async fn find_on(engine: &Engine, container: &str) -> Result<Option<ContainerSummary>> {
         check_container(container)?;
-        Self::read(engine).await?.find(container)
+        let wanted = container.strip_prefix('/').unwrap_or(container);
+        if let Some(named) = Self::read_named(engine, wanted).await?.find(wanted)? {
+            return Ok(Some(named));
+        }
+        match containers::inspect(engine, wanted).await {
+            Ok(Some(inspect)) => {
+                let name = state::name(&inspect);
+                let own = TemporaryName::parse(name).map_or_else(|| name.to_owned(), |temporary| temporary.container);
+                if let Some(found) = Self::read_named(engine, &own).await?.find(wanted)? {
+                    return Ok(Some(found));
+                }
+            }
+            Ok(None) if !wanted.bytes().all(|byte| byte.is_ascii_hexdigit()) => return Ok(None),
+            // The beginning of more than one id is 404, 400 or 500: that depends on the engine.
+            Ok(None) => {}
+            Err(error) if error.code() == Code::Engine && error.context().http_status.is_some() => {}
+            Err(error) => return Err(error),
+        }
+        Self::read(engine).await?.find(wanted)
     }
 
     /// One container by its name, or by its id or the beginning of one, as the engine takes them.

@@ -6,6 +6,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::containers::{TEMPORARY, name_pattern};
 use crate::engine::{Engine, escape};
 use crate::{Code, Result};
 
@@ -98,9 +99,7 @@ pub(crate) async fn list_of(engine: &Engine, ids: &BTreeSet<String>) -> Result<(
 
 /// The containers with the temporary names of recreations of one container; their entries tell exactly.
 pub(crate) async fn list_temporary(engine: &Engine, container: &str) -> Result<(Vec<ListedEntry>, i64)> {
-    // A regular expression; a container's name has no other character that means something in one. Podman compares without the slash.
-    let pattern = format!("^/?{}[.]refit-(new|old)-", container.replace('.', "[.]"));
-    let path = filtered(&serde_json::json!({ "name": [pattern] }));
+    let path = filtered(&serde_json::json!({ "name": [name_pattern(container, TEMPORARY)] }));
     read(engine, &format!("listing the recreations of container {container}"), &path).await
 }
 

@@ -22,8 +22,28 @@ pub(crate) struct Removal {
 
 /// Every container, stopped ones included, and the engine's clock at the time, in seconds since 1970.
 pub(crate) async fn list(engine: &Engine) -> Result<(Vec<Value>, i64)> {
-    let what = "listing the containers";
-    let answer = engine.call(what, Method::GET, "/containers/json?all=1", None, engine.timeout()).await?;
+    read_list(engine, "listing the containers", "/containers/json?all=1").await
+}
+
+/// The container with this name, and those with the temporary names of its recreations. Of a thousand containers Docker 20.10 needs 23 ms for
+/// these, and 105 for the list of all.
+pub(crate) async fn list_named(engine: &Engine, name: &str) -> Result<(Vec<Value>, i64)> {
+    let filters = json!({ "name": [name_pattern(name, "$"), name_pattern(name, TEMPORARY)] });
+    let path = format!("/containers/json?all=1&filters={}", escape(&filters.to_string()));
+    read_list(engine, &format!("listing container {}", shown(name)), &path).await
+}
+
+/// What follows the container's name in the temporary names of its recreations, as a regular expression.
+pub(super) const TEMPORARY: &str = "[.]refit-(new|old)-";
+
+/// A name and what follows it, as a regular expression: a container's name has no other character than the dot that means something in one.
+/// Docker compares with the slash, Podman without.
+pub(super) fn name_pattern(name: &str, follows: &str) -> String {
+    format!("^/?{}{follows}", name.replace('.', "[.]"))
+}
+
+async fn read_list(engine: &Engine, what: &str, path: &str) -> Result<(Vec<Value>, i64)> {
+    let answer = engine.call(what, Method::GET, path, None, engine.timeout()).await?;
     let now = answer.engine_time().ok_or_else(|| Code::Engine.error(format!("{what}: the engine's answer has no Date header")))?;
     match answer.json(what)? {
         Value::Array(list) => Ok((list, now)),
