@@ -9,6 +9,8 @@ const OLD: &str = "0aaaaaaaaaaa0000";
 const NEW: &str = "0bbbbbbbbbbb0000";
 const STANDBY: &str = "0ccccccccccc0000";
 const NEW_NAME: &str = "web.refit-new-0aaaaaaaaaaa-r-65000000";
+/// An hour after the old container was started.
+const BACKED_UP: i64 = 1_795_528_800;
 const OLD_NAME: &str = "web.refit-old-0bbbbbbbbbbb-r-65000000";
 
 fn container(id: &str, name: &str, state: &str, policy: &str) -> Value {
@@ -289,8 +291,6 @@ fn volumes_are_restored_before_the_old_container_starts_where_the_new_one_has_ru
         container["State"]["StartedAt"] = json!(at);
         Some(container)
     };
-    // Backed up an hour after the old container was started.
-    const BACKED_UP: i64 = 1_795_528_800;
     let before = container(OLD, "web", "running", "always");
     let pair = |old: Option<Value>, new: Option<Value>| ObservedPair { old, new, ..ObservedPair::default() };
     let stopped = || old(OLD_NAME, "exited", "no");

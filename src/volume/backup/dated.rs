@@ -3,7 +3,7 @@
 //! Rules: docs/volumes.md, section 9.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -47,7 +47,7 @@ pub(crate) async fn remove_dead_parts(folder: &Path, volume: &str) {
     .await;
 }
 
-fn is_part(path: &PathBuf, volume: &str) -> bool {
+fn is_part(path: &Path, volume: &str) -> bool {
     let time = path.file_name().and_then(|name| name.to_str()).and_then(|name| {
         let name = name.strip_prefix('.')?.strip_suffix(PART)?.strip_suffix(ENDING)?;
         name.strip_prefix(volume)?.strip_prefix('-')
@@ -77,7 +77,7 @@ mod tests {
             (".data-mine.tar.zst.refit-partial", false),
         ];
         for (name, expected) in cases {
-            assert_eq!(is_part(&PathBuf::from(name), "data"), expected, "{name}");
+            assert_eq!(is_part(Path::new(name), "data"), expected, "{name}");
         }
     }
 }

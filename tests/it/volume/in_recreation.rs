@@ -244,7 +244,14 @@ async fn a_run_that_was_killed_while_it_backs_up_is_rolled_back_and_leaves_no_pa
         let recovery = tokio::task::spawn_blocking(move || recover(&recovering.case)).await.unwrap().unwrap();
         assert_eq!(recovery.found.len(), 1, "{when}: {recovery:?}");
         direct
-            .recover(None, refit::container::RecoverOptions { volume: Some(backed.volume.clone()), force: true, ..Default::default() })
+            .recover(
+                None,
+                refit::container::RecoverOptions {
+                    volume: Some(backed.volume.clone()),
+                    force: true,
+                    ..refit::container::RecoverOptions::default()
+                },
+            )
             .await
             .unwrap();
         backed.assert_old(&when);
