@@ -134,7 +134,8 @@ type Recovered struct {
 	Container string  `json:"container"` // empty when it is about a volume
 	Volume    *string `json:"volume"`    // that of a restore that was interrupted
 	Situation string  `json:"situation"`
-	// Action is finished, undone, removed_old, busy (a run is at work on it, or was a moment ago), foreign (other containers are in the way),
+	// Action is finished, undone, removed_old, busy (a run is at work on it, or was a moment ago), foreign (other containers are in the way; with an
+	// Error, a restore that is not finished because something was written to the volume since, or its backup is gone),
 	// or, in a dry run and beside an Error, what is still to be done: would_finish, would_undo.
 	Action RecoveryAction `json:"action"`
 	Error  *Error         `json:"error"`

@@ -112,7 +112,8 @@ pub unsafe extern "C" fn container_recreate(
 /// - "removed_helper": it was the storage container of a call about a volume that was interrupted (volume_list_files), and was removed;
 /// - "busy": a run is working on it, or was within its lease (30 s); nothing was changed;
 /// - "foreign": another container has the name, or somebody has renamed one of the two; nothing was changed, and `situation` names what
-///   stands in the way and how it is removed;
+///   stands in the way and how it is removed. With an `error`: a restore is not finished, because something was written to the volume since, or its
+///   backup is gone or another one;
 /// - "would_finish", "would_undo": what remains to be done, in a dry run and beside an `error`.
 ///
 /// It reads names, ids and states from the engine, so any process can do it. A handle with the `state_dir` of the interrupted run can also
@@ -122,7 +123,7 @@ pub unsafe extern "C" fn container_recreate(
 /// Options: `dry_run` false, `force` false (does not wait for a lease to end; a run of this process is never disturbed), `settle_s` 3, 0 to 600,
 /// `health_timeout_s`, 0 to 86400, and `stop_timeout_s` (the container's own), 0 to 86400, as `container_recreate` has them, for what neither
 /// the state folder nor the names on the engine tell of the interrupted run; `volume` (all): only the interrupted restore of this volume, and no
-/// container; `actor`. Codes: OK (also for "busy" and "foreign"), else that
+/// container; `actor`. Codes: OK (also for "busy", and "foreign" without an `error`), else that
 /// of the first `error`: CONFLICT (another run took over meanwhile), NOT_FOUND (a container is gone, and its configuration is not known),
 /// UNREACHABLE, ENGINE, IO (`state_dir`), INVALID_ARGUMENT; CANCELLED, STOPPED, TIMEOUT: a wait ends and the rest is left for the next
 /// call; a rollback that has begun is finished.

@@ -74,7 +74,7 @@ async fn stream(storage: &Storage, path: &VolumePath, sink: &mut impl Sink, expo
     let (mut scanner, exported) = (Scanner::default(), exported.insert(Exported::default()));
     sink.begin();
     while let Some(bytes) = stream.next_or_quiet().await? {
-        scanner.push(&bytes);
+        scanner.push(bytes.clone());
         while let Some(piece) = scanner.next().map_err(|error| error.into_cause_of(Code::Engine, "the engine's archive cannot be read"))? {
             exported.entries += u64::from(matches!(piece, Piece::Entry(_)));
         }

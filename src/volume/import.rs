@@ -134,6 +134,7 @@ impl Import<'_> {
         // The first entry is looked at before the engine is asked for anything.
         let mut scanner = Scanner::default();
         let Some(first) = self.piece(&mut scanner, source).await? else { return Err(self.data("the archive is empty")) };
+        self.written.note_change().await?;
         let (written, shown) = (self.written, self.shown);
         let result = tokio::select! {
             biased;
@@ -183,7 +184,7 @@ impl Import<'_> {
             }
             let Some(bytes) = source.next().await? else { return Err(self.data("the archive ends before its end mark")) };
             self.bytes += bytes.len() as u64;
-            scanner.push(&bytes);
+            scanner.push(bytes);
         }
     }
 

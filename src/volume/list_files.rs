@@ -99,7 +99,7 @@ async fn list(storage: &Storage, path: &VolumePath, recursive: bool) -> Result<V
     let mut stream = storage.read(&place).await?;
     let (mut scanner, mut listing) = (Scanner::default(), Listing::new(&place, recursive));
     while let Some(bytes) = stream.next_or_quiet().await? {
-        scanner.push(&bytes);
+        scanner.push(bytes);
         while let Some(piece) = scanner.next().map_err(|error| error.into_cause_of(Code::Engine, "the engine's archive cannot be read"))? {
             if let Piece::Entry(entry) = piece {
                 listing.add(&entry);
@@ -190,7 +190,7 @@ mod tests {
 
     fn place(names: &[&str], mode: u32) -> Place {
         let names = names.iter().map(|&name| name.to_owned()).collect();
-        Place { names, stat: PathStat { size: 0, mode, mtime: String::new() } }
+        Place { names, stat: PathStat { mode } }
     }
 
     fn entries() -> Vec<Entry> {

@@ -59,7 +59,12 @@ async fn find(storage: &Storage, path: &VolumePath, recursive: bool) -> Result<V
 }
 
 async fn remove(storage: &Storage, path: &VolumePath, names: &[String]) -> Result<()> {
-    storage.run().await?;
+    storage.note_change().await?;
+    tokio::select! {
+        ended = storage.run() => ended?,
+        // A folder of millions of files takes longer than a lease.
+        () = storage.keep() => {}
+    }
     if storage.stat(names).await?.is_some() {
         let why = "it is still there after rm has ended well: was it made again, or does helper_image have another rm?";
         return Err(storage.error(Code::Conflict, path, why));

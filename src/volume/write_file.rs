@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::archive::{END, Entry, padding};
-use super::storage::{Access, Storage, VolumePath, Walked};
+use super::storage::{Access, Opened, Storage, VolumePath};
 use crate::engine::stream_body;
 use crate::error::shown;
 use crate::{Code, Operation, Refit, Result};
@@ -76,19 +76,12 @@ async fn write(storage: &Storage, path: &VolumePath, content: Bytes, options: &W
     if path.is_root() {
         return refused("it is the root of the volume, and no file");
     }
-    let (names, before) = match storage.walk(path, true).await? {
-        Walked::Missing(names) => (names, None),
-        Walked::Found(place) if place.stat.is_folder() => return refused("there is a folder, which is not replaced by a file"),
-        Walked::Found(place) if !place.stat.is_file() => {
-            return refused("there is a socket, a pipe or a device: remove it first (volume_remove_file)");
-        }
-        Walked::Found(place) => {
-            // Only the archive says whose a file is.
-            let owner_is_given = options.uid.is_some() && options.gid.is_some();
-            let owner = if owner_is_given { None } else { storage.entry_at(&place.names).await? };
-            let (uid, gid) = owner.map_or((0, 0), |entry| (entry.uid, entry.gid));
-            (place.names, Some((place.stat.unix_mode(), uid, gid)))
-        }
+    let (names, before) = match storage.open_file(path).await? {
+        Opened::Missing(names) => (names, None),
+        Opened::Folder => return refused("there is a folder, which is not replaced by a file"),
+        Opened::Special => return refused("there is a socket, a pipe or a device: remove it first (volume_remove_file)"),
+        // What it holds is not read: its stream ends here.
+        Opened::File(file) => (file.names, Some((file.entry.mode, file.entry.uid, file.entry.gid))),
     };
     let (mode, uid, gid) = before.unwrap_or((0o644, 0, 0));
     let entry = Entry {
@@ -101,5 +94,6 @@ async fn write(storage: &Storage, path: &VolumePath, content: Bytes, options: &W
     let mut tail = vec![0; padding(entry.size)];
     tail.extend(END);
     let pieces = [Bytes::from(entry.head()), content, Bytes::from(tail)];
+    storage.note_change().await?;
     storage.write(stream_body(stream::iter(pieces.map(Ok)))).await
 }

@@ -8,3 +8,4 @@ mod check_manifest;
 mod connected;
 mod downtime;
 mod log;
+mod volume;

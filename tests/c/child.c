@@ -1,6 +1,19 @@
-/* child recreate|recover OPEN_OPTIONS CONTAINER OPTIONS, child backup|restore OPEN_OPTIONS VOLUME OPTIONS FILE: one call, which a test kills in its middle; ends with the call's code. */
+/* child recreate|recover OPEN_OPTIONS CONTAINER OPTIONS, child backup|restore|write|import OPEN_OPTIONS VOLUME OPTIONS FILE: one call, which a test kills in its middle; ends with the call's code. */
 #include <refit.h>
+#include <stdio.h>
 #include <string.h>
+
+static int64_t read_file(uint8_t *buffer, size_t capacity, void *file) {
+  return (int64_t)fread(buffer, 1, capacity, file);
+}
+
+/* The content of a small file. */
+static size_t content(const char *path, uint8_t *buffer, size_t capacity) {
+  FILE *file = fopen(path, "rb");
+  size_t length = file ? fread(buffer, 1, capacity, file) : 0;
+  if (file) fclose(file);
+  return length;
+}
 
 int main(int argc, char **argv) {
   refit *r = NULL;
@@ -12,7 +25,14 @@ int main(int argc, char **argv) {
     code = volume_backup(r, argv[3], argv[5], argv[4], NULL, NULL, NULL, NULL, NULL);
   else if (!strcmp(argv[1], "restore"))
     code = volume_restore(r, argv[3], argv[5], argv[4], NULL, NULL, NULL, NULL, NULL);
-  else
+  else if (!strcmp(argv[1], "write")) {
+    static uint8_t data[4096];
+    size_t length = content(argv[5], data, sizeof data);
+    code = volume_write_file(r, argv[3], "f", data, length, argv[4], NULL, NULL, NULL);
+  } else if (!strcmp(argv[1], "import")) {
+    FILE *archive = fopen(argv[5], "rb");
+    code = archive ? volume_import(r, argv[3], "/", argv[4], read_file, archive, NULL, NULL, NULL) : REFIT_E_IO;
+  } else
     code = container_recover(r, argv[3], argv[4], NULL, NULL, NULL, NULL, NULL);
   refit_close(r);
   return code;

@@ -109,7 +109,7 @@ pub enum RecoveryAction {
     RemovedHelper,
     /// A run may be in progress; nothing was changed.
     Busy,
-    /// Another container has the name; nothing was changed.
+    /// Another container has the name, or, with an `error`, something was written since a restore was interrupted. Nothing was changed.
     Foreign,
     /// It would be finished.
     WouldFinish,

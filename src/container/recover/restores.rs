@@ -5,7 +5,7 @@
 use super::{RecoverOptions, Recovered, RecoveryAction};
 use crate::operation::call::Call;
 use crate::volume::restore::{Finished, Unfinished, unfinished};
-use crate::{Error, Refit};
+use crate::{Code, Error, Refit};
 
 /// Finishes those that the handle's folder knows; none when it is about one container.
 pub(super) async fn recover(
@@ -27,7 +27,7 @@ pub(super) async fn recover(
         let (action, error) = match finish(refit, call, restore, options).await {
             Ok(Some(action)) => (action, None),
             Ok(None) => continue,
-            Err(error) => (RecoveryAction::WouldFinish, Some(error)),
+            Err(error) => (after(&error), Some(error)),
         };
         let situation = match action {
             RecoveryAction::Busy => {
@@ -51,11 +51,22 @@ pub(super) async fn recover(
     (recovered, first)
 }
 
+/// Another attempt may finish it, or it needs somebody's decision first.
+fn after(error: &Error) -> RecoveryAction {
+    match error.code() {
+        Code::Conflict | Code::NotFound | Code::Data | Code::InvalidArgument | Code::Unsupported => RecoveryAction::Foreign,
+        _ => RecoveryAction::WouldFinish,
+    }
+}
+
 /// `None`: another one has finished it meanwhile.
 async fn finish(refit: &Refit, call: &Call, restore: &Unfinished, options: &RecoverOptions) -> crate::Result<Option<RecoveryAction>> {
     if options.dry_run {
-        let busy = call.run(restore.is_busy(refit)).await?;
-        return Ok(Some(if busy { RecoveryAction::Busy } else { RecoveryAction::WouldFinish }));
+        if call.run(restore.is_busy(refit)).await? {
+            return Ok(Some(RecoveryAction::Busy));
+        }
+        restore.refusal(refit, call).await?;
+        return Ok(Some(RecoveryAction::WouldFinish));
     }
     Ok(match restore.finish(refit, call).await? {
         Finished::Yes => Some(RecoveryAction::Finished),

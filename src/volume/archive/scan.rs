@@ -1,6 +1,6 @@
-//! An archive that arrives in pieces of any size, taken apart in constant memory.
+//! An archive that arrives in pieces of any size, taken apart in constant memory. The content of files is handed on as it came, and not copied.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tar::{EntryType, Header};
 
 use super::entry::{Entry, padding};
@@ -23,7 +23,10 @@ pub(crate) enum Piece {
 /// Takes an archive apart.
 #[derive(Debug, Default)]
 pub(crate) struct Scanner {
-    buffer: BytesMut,
+    /// What has arrived and was not taken yet.
+    arrived: Bytes,
+    /// The beginning of a header or an extension whose end has not arrived.
+    begun: BytesMut,
     state: State,
     next: Extensions,
     ended_by_block: bool,
@@ -49,9 +52,9 @@ struct Extensions {
 }
 
 impl Scanner {
-    /// Adds bytes of the archive.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+    /// Adds bytes of the archive, after [`Scanner::next`] has returned `None`: they are not copied then.
+    pub(crate) fn push(&mut self, bytes: Bytes) {
+        self.arrived = if self.arrived.is_empty() { bytes } else { [&self.arrived[..], &bytes].concat().into() };
     }
 
     /// The next piece; `None` when more bytes are needed, or none are any more. DATA where it is no archive.
@@ -59,46 +62,49 @@ impl Scanner {
         loop {
             match self.state {
                 State::End => {
-                    self.buffer.clear();
+                    self.arrived = Bytes::new();
                     return Ok(None);
                 }
                 State::Content(0, 0) => self.state = State::Header,
                 State::Content(0, zeros) => {
-                    let skipped = zeros.min(self.buffer.len());
+                    let skipped = zeros.min(self.arrived.len());
                     if skipped == 0 {
                         return Ok(None);
                     }
-                    let _ = self.buffer.split_to(skipped);
+                    self.arrived.advance(skipped);
                     self.state = State::Content(0, zeros - skipped);
                 }
                 State::Content(left, zeros) => {
-                    let taken = left.min(self.buffer.len() as u64);
+                    let taken = left.min(self.arrived.len() as u64);
                     if taken == 0 {
                         return Ok(None);
                     }
                     self.state = State::Content(left - taken, zeros);
-                    return Ok(Some(Piece::Data(self.buffer.split_to(taken as usize).freeze())));
+                    return Ok(Some(Piece::Data(self.arrived.split_to(taken as usize))));
                 }
                 State::Extension(kind, size) => {
-                    let whole = size as usize + padding(size);
-                    if self.buffer.len() < whole {
-                        return Ok(None);
-                    }
-                    let content = self.buffer.split_to(whole).freeze().slice(..size as usize);
-                    self.extend(kind, &content)?;
+                    let Some(whole) = self.take(size as usize + padding(size)) else { return Ok(None) };
+                    self.extend(kind, &whole[..size as usize])?;
                     self.state = State::Header;
                 }
                 State::Header => {
-                    if self.buffer.len() < BLOCK {
-                        return Ok(None);
-                    }
-                    let block = self.buffer.split_to(BLOCK).freeze();
+                    let Some(block) = self.take(BLOCK) else { return Ok(None) };
                     if let Some(entry) = self.header(&block)? {
                         return Ok(Some(Piece::Entry(entry)));
                     }
                 }
             }
         }
+    }
+
+    /// So many bytes, once they have arrived.
+    fn take(&mut self, length: usize) -> Option<Bytes> {
+        if self.begun.is_empty() && self.arrived.len() >= length {
+            return Some(self.arrived.split_to(length));
+        }
+        let more = (length - self.begun.len()).min(self.arrived.len());
+        self.begun.extend_from_slice(&self.arrived.split_to(more));
+        (self.begun.len() == length).then(|| self.begun.split().freeze())
     }
 
     /// Whether the end mark was there; what follows it means nothing.
@@ -234,7 +240,7 @@ mod tests {
     fn scan(archive: &[u8], step: usize) -> Result<Vec<(Entry, Vec<u8>)>> {
         let (mut scanner, mut found) = (Scanner::default(), Vec::<(Entry, Vec<u8>)>::new());
         for part in archive.chunks(step) {
-            scanner.push(part);
+            scanner.push(Bytes::copy_from_slice(part));
             while let Some(piece) = scanner.next()? {
                 match piece {
                     Piece::Entry(entry) => found.push((entry, Vec::new())),
@@ -322,7 +328,7 @@ mod tests {
     fn a_size_of_more_than_eight_gigabytes_is_read() {
         let head = Entry::file("x", 10 << 30).head();
         let mut scanner = Scanner::default();
-        scanner.push(&head);
+        scanner.push(head.into());
         assert!(matches!(scanner.next().unwrap(), Some(Piece::Entry(entry)) if entry.size == 10 << 30));
     }
 

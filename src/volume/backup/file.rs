@@ -1,24 +1,19 @@
 //! The file of a backup that is being made: under a hidden name beside the one that it gets, so that an earlier backup stays until this one is whole.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use zstd::stream::write::Encoder;
 
+use super::write::Writer;
 use crate::error::shown;
 use crate::state_dir::lock_file;
 use crate::{Code, Error, Result};
 
 /// The end of a hidden name.
 pub(super) const PART: &str = ".refit-partial";
-/// How many pieces wait for the disk.
-const WAITING: usize = 4;
 /// The longest name of a file that Linux takes.
 const LONGEST_NAME: usize = 255;
 
@@ -69,13 +64,6 @@ impl Drop for Temporary {
     }
 }
 
-/// The file is whole, and the disk has it.
-#[derive(Debug)]
-pub(super) struct Written {
-    pub(super) bytes: u64,
-    pub(super) sha256: String,
-}
-
 impl NewBackup {
     /// Makes the file, or takes over one that a killed backup has left. BUSY while another backup of the same name is written, by whatever process.
     pub(super) async fn create(target: Target) -> Result<Self> {
@@ -103,12 +91,10 @@ impl NewBackup {
         Ok(Self { target, temporary, file: Some(file) })
     }
 
-    /// Compresses and writes on a thread of its own.
+    /// Compresses, and writes, on threads of their own.
     pub(super) fn writer(&mut self, level: i32) -> Result<Writer> {
         let Some(file) = self.file.take() else { return Err(Code::Panic.error("a backup has one writer")) };
-        let (sender, receiver) = mpsc::channel(WAITING);
-        let thread = tokio::task::spawn_blocking(move || write(file, level, receiver));
-        Ok(Writer { target: self.target.path().to_owned(), sender, thread })
+        Ok(Writer::begin(self.target.path().to_owned(), file, level))
     }
 
     /// Gives the file its name, in place of the one that has it.
@@ -131,82 +117,6 @@ impl NewBackup {
     }
 }
 
-/// Takes the pieces of a file.
-#[derive(Debug)]
-pub(super) struct Writer {
-    target: PathBuf,
-    sender: mpsc::Sender<Work>,
-    thread: JoinHandle<io::Result<Option<Written>>>,
-}
-
-#[derive(Debug)]
-enum Work {
-    Piece(Bytes),
-    End,
-}
-
-impl Writer {
-    pub(super) async fn write(&mut self, piece: Bytes) -> Result<()> {
-        match self.sender.send(Work::Piece(piece)).await {
-            Ok(()) => Ok(()),
-            // The thread has ended: why is its result.
-            Err(_) => self.result().await.map(drop),
-        }
-    }
-
-    /// Waits until the disk has all of it.
-    pub(super) async fn end(mut self) -> Result<Written> {
-        let _ = self.sender.send(Work::End).await;
-        self.result().await
-    }
-
-    async fn result(&mut self) -> Result<Written> {
-        match (&mut self.thread).await {
-            Ok(Ok(Some(written))) => Ok(written),
-            Ok(Ok(None)) => Err(Code::Panic.error("a backup has ended before its end")),
-            Ok(Err(error)) => Err(cannot_be_written(&self.target, &error)),
-            Err(error) => Err(Code::Panic.error("the thread that writes a backup has ended").caused_by(&error)),
-        }
-    }
-}
-
-/// `None`: the call has ended, and nobody wants the file.
-fn write(file: File, level: i32, mut pieces: mpsc::Receiver<Work>) -> io::Result<Option<Written>> {
-    let mut encoder = Encoder::new(Hashed { file, hash: Sha256::new(), bytes: 0 }, level)?;
-    encoder.include_checksum(true)?;
-    loop {
-        match pieces.blocking_recv() {
-            Some(Work::Piece(piece)) => encoder.write_all(&piece)?,
-            Some(Work::End) => break,
-            None => return Ok(None),
-        }
-    }
-    let Hashed { file, hash, bytes } = encoder.finish()?;
-    file.sync_all()?;
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Some(Written { bytes, sha256 }))
-}
-
-/// A file, and the SHA-256 of what was written to it.
-struct Hashed {
-    file: File,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl Write for Hashed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
 /// The same each time, so that the next backup takes over what a killed one has left.
 fn hidden(name: &str) -> String {
     let hidden = format!(".{name}{PART}");
@@ -221,7 +131,7 @@ fn name(path: &Path) -> String {
     shown(&path.display().to_string()).into_owned()
 }
 
-fn cannot_be_written(target: &Path, error: &io::Error) -> Error {
+pub(super) fn cannot_be_written(target: &Path, error: &io::Error) -> Error {
     let next = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": make room, or choose another folder",
         io::ErrorKind::NotFound => ": make its folder first",

@@ -6,6 +6,7 @@ mod dated;
 mod file;
 mod format;
 mod pack;
+mod write;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,9 +29,13 @@ use crate::operation::call::Call;
 use crate::{Code, Operation, Progress, Refit, Result};
 
 pub(crate) use dated::{LONGEST_VOLUME, back_up_into, remove_dead_parts};
-use file::{NewBackup, Target, Written};
+use file::{NewBackup, Target};
 pub(crate) use format::{End, Manifest, Mark, TAIL, VolumeSpec, below};
 use pack::Packer;
+use write::Written;
+
+/// After so many bytes progress is reported again.
+const REPORTED: u64 = 1024 * 1024;
 
 /// How a volume is backed up.
 #[derive(Debug, Clone)]
@@ -150,15 +155,19 @@ async fn work(refit: &Refit, storage: &Storage, target: Target, options: &Backup
     let manifest = Manifest::new(&storage.volume, spec(&inspect), Timestamp::now());
     let (mut scanner, mut packer) = (Scanner::default(), Packer::begin(&manifest));
     let unreadable = |error: crate::Error| error.into_cause_of(Code::Engine, "the engine's archive cannot be read");
+    let mut reported = 0;
     while let Some(bytes) = stream.next_or_quiet().await? {
-        scanner.push(&bytes);
+        scanner.push(bytes);
         while let Some(piece) = scanner.next().map_err(unreadable)? {
             packer.add(piece);
             if let Some(packed) = packer.full() {
                 writer.write(packed).await?;
             }
         }
-        report("backing_up", packer.bytes());
+        if reported == 0 || packer.bytes() - reported >= REPORTED {
+            reported = packer.bytes();
+            report("backing_up", reported);
+        }
     }
     if !scanner.has_ended() {
         return Err(storage.error(
@@ -167,8 +176,8 @@ async fn work(refit: &Refit, storage: &Storage, target: Target, options: &Backup
             "a file became shorter while it was backed up, which ends the engine's archive: back it up again, best while no container writes",
         ));
     }
-    writer.write(packer.end()).await?;
-    let written = writer.end().await?;
+    writer.write(packer.rest()).await?;
+    let written = writer.end(packer.entries(), packer.bytes()).await?;
     Ok((new, packer, written, warnings))
 }
 

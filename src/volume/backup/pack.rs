@@ -1,32 +1,38 @@
-//! From the engine's archive of a volume to that of a backup.
+//! From the engine's archive of a volume to that of a backup. The content of files is handed on as it came, and not copied.
 
-use bytes::{Bytes, BytesMut};
-use sha2::{Digest, Sha256};
+use bytes::Bytes;
 use tar::EntryType;
 
-use super::format::{End, FOLDER, Manifest};
+use super::format::{FOLDER, Manifest};
 use crate::volume::archive::{Entry, Piece, padding};
 
 /// So much is handed over at once.
 const FULL: usize = 256 * 1024;
 
+/// What follows a content up to the end of its block.
+static ZEROS: [u8; 512] = [0; 512];
+
 /// Makes the archive of a backup from the pieces of the engine's.
 #[derive(Debug)]
 pub(super) struct Packer {
-    bytes: BytesMut,
-    hash: Sha256,
-    /// Bytes that were handed over, those of the manifest not counted.
+    pieces: Vec<Bytes>,
+    /// The bytes of the pieces.
+    waiting: usize,
+    /// Bytes that were handed over.
     packed: u64,
     entries: u64,
     /// After the content of the last entry.
     zeros: usize,
+    /// The bytes of the manifest, which is none of the volume's.
     manifest: u64,
 }
 
 impl Packer {
     pub(super) fn begin(manifest: &Manifest) -> Self {
         let first = manifest.entry();
-        Self { manifest: first.len() as u64, bytes: first.as_slice().into(), hash: Sha256::new(), packed: 0, entries: 0, zeros: 0 }
+        let mut packer = Self { pieces: Vec::new(), waiting: 0, packed: 0, entries: 0, zeros: 0, manifest: first.len() as u64 };
+        packer.push(first.into());
+        packer
     }
 
     pub(super) fn entries(&self) -> u64 {
@@ -35,45 +41,45 @@ impl Packer {
 
     /// Of the volume's archive.
     pub(super) fn bytes(&self) -> u64 {
-        (self.packed + self.bytes.len() as u64).saturating_sub(self.manifest)
+        (self.packed + self.waiting as u64).saturating_sub(self.manifest)
     }
 
     pub(super) fn add(&mut self, piece: Piece) {
         match piece {
-            Piece::Data(data) => self.bytes.extend_from_slice(&data),
+            Piece::Data(data) => self.push(data),
             Piece::Entry(entry) => {
                 self.fill();
                 self.zeros = padding(entry.size);
                 self.entries += 1;
-                self.bytes.extend_from_slice(&renamed(entry).head());
+                self.push(renamed(entry).head().into());
             }
         }
     }
 
+    fn push(&mut self, bytes: Bytes) {
+        self.waiting += bytes.len();
+        self.pieces.push(bytes);
+    }
+
     fn fill(&mut self) {
-        let length = self.bytes.len() + std::mem::take(&mut self.zeros);
-        self.bytes.resize(length, 0);
+        let zeros = std::mem::take(&mut self.zeros);
+        self.push(Bytes::from_static(&ZEROS[..zeros]));
     }
 
     /// What is to be handed over now, if it is worth it.
-    pub(super) fn full(&mut self) -> Option<Bytes> {
-        (self.bytes.len() >= FULL).then(|| self.take())
+    pub(super) fn full(&mut self) -> Option<Vec<Bytes>> {
+        (self.waiting >= FULL).then(|| self.take())
     }
 
-    fn take(&mut self) -> Bytes {
-        let bytes = std::mem::replace(&mut self.bytes, BytesMut::with_capacity(FULL)).freeze();
-        self.hash.update(&bytes);
-        self.packed += bytes.len() as u64;
-        bytes
+    fn take(&mut self) -> Vec<Bytes> {
+        self.packed += std::mem::take(&mut self.waiting) as u64;
+        std::mem::take(&mut self.pieces)
     }
 
-    /// The rest, with the last entry and the end mark.
-    pub(super) fn end(&mut self) -> Bytes {
+    /// The rest, after the last entry of the volume.
+    pub(super) fn rest(&mut self) -> Vec<Bytes> {
         self.fill();
-        let mut rest = self.take().to_vec();
-        let sha256 = self.hash.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        rest.extend(End { entries: self.entries, bytes: self.bytes(), sha256 }.entry());
-        rest.into()
+        self.take()
     }
 }
 

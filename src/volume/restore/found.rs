@@ -45,15 +45,7 @@ impl Found {
             Ok::<_, Error>((inspected, containers, now))
         });
         let (inspected, containers, now) = looked.await?;
-        let running = users_that_run(volume, &containers);
-        if !running.is_empty() {
-            let message = format!(
-                "volume {} is mounted by {}, which runs: stop it first (container_stop)",
-                shown(volume),
-                shown(&running.join(", "))
-            );
-            return Err(Code::Conflict.error(message).with_container(running[0].clone()));
-        }
+        refuse_running(volume, &containers)?;
         let restores = |entry: &container_list::ListedEntry| {
             let label = entry.labels.iter().flatten().any(|(key, value)| key == RESTORES && value == volume);
             label && entry.name().and_then(StorageName::parse).is_some_and(|name| name.is_live(now))
@@ -101,6 +93,15 @@ impl Found {
     }
 }
 
+/// CONFLICT when a container that runs has the volume.
+pub(super) fn refuse_running(volume: &str, containers: &[container_list::ListedEntry]) -> Result<()> {
+    let running = users_that_run(volume, containers);
+    let Some(first) = running.first() else { return Ok(()) };
+    let message =
+        format!("volume {} is mounted by {}, which runs: stop it first (container_stop)", shown(volume), shown(&running.join(", ")));
+    Err(Code::Conflict.error(message).with_container(first.clone()))
+}
+
 pub(super) fn busy(volume: &str) -> Error {
     Code::Busy.error(format!("volume {} is being restored: wait for the end of that restore", shown(volume)))
 }
@@ -111,7 +112,7 @@ pub(super) async fn is_empty(storage: &Storage) -> Result<bool> {
     let mut stream = storage.read(&root).await?;
     let (mut scanner, mut entries) = (Scanner::default(), 0);
     while let Some(bytes) = stream.next_or_quiet().await? {
-        scanner.push(&bytes);
+        scanner.push(bytes);
         while let Some(piece) = scanner.next()? {
             entries += u32::from(matches!(piece, Piece::Entry(_)));
             if entries > 1 {

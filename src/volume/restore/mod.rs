@@ -34,7 +34,7 @@ use source::{BackupFile, Next, name};
 use unpack::Unpacker;
 
 pub(crate) use for_rollback::restore_for_rollback;
-pub(crate) use unfinished::{Finished, Unfinished, forget, unfinished};
+pub(crate) use unfinished::{Finished, Unfinished, forget, note_change, unfinished};
 
 /// How a volume is restored.
 #[derive(Debug, Clone, Default)]
@@ -169,6 +169,7 @@ pub(super) async fn restore(refit: &Refit, call: &Call, job: Job) -> Outcome<Vol
         helper_image: job.helper_image.clone(),
         replaced: done.replaced,
         begun: job.begun.as_ref().map_or(now, |(record, _)| record.begun),
+        changed_since: false,
     };
     let held = match (job.begun, &refit.shared.state_dir) {
         (Some((_, held)), _) => Some(held),
@@ -200,6 +201,7 @@ fn incomplete(error: Error, record: &RestoreRecord, has_record: bool) -> Error {
 struct Verified {
     spec: VolumeSpec,
     entries: u64,
+    /// Of the content; of the file of one that the earlier Go package made.
     sha256: String,
 }
 
@@ -209,14 +211,14 @@ async fn verify(file: &BackupFile, on_read: &(dyn Fn(u64) + Send + Sync)) -> Res
     loop {
         match pieces.next().await? {
             Next::Bytes(bytes) => {
-                unpacker.push(&bytes);
+                unpacker.push(bytes);
                 while unpacker.next().map_err(|error| about(file, error))?.is_some() {}
                 on_read(pieces.read());
             }
-            Next::End(sha256) => {
+            Next::End(of_file) => {
                 let whole = unpacker.finish().map_err(|error| about(file, error))?;
                 let spec = whole.manifest.map(|manifest| manifest.spec).unwrap_or_default();
-                return Ok(Verified { spec, entries: whole.entries, sha256 });
+                return Ok(Verified { spec, entries: whole.entries, sha256: whole.sha256.or(of_file).unwrap_or_default() });
             }
         }
     }

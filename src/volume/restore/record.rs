@@ -23,7 +23,7 @@ pub(crate) struct RestoreRecord {
     pub(crate) volume: String,
     /// The backup, from the root of the file system.
     pub(crate) file: PathBuf,
-    /// Of the backup.
+    /// Of the backup's content; of the file of one that the earlier Go package made.
     pub(crate) sha256: String,
     /// With what the volume is made where it is missing.
     pub(crate) spec: VolumeSpec,
@@ -32,6 +32,9 @@ pub(crate) struct RestoreRecord {
     pub(crate) replaced: bool,
     /// Not later than its first change, in seconds since 1970 by the engine's clock.
     pub(crate) begun: i64,
+    /// A call of refit has changed files of the volume since: they are not replaced without being asked.
+    #[serde(default)]
+    pub(crate) changed_since: bool,
 }
 
 /// The right to restore a volume among the processes that share the folder, until it is dropped.
@@ -76,11 +79,16 @@ impl Drop for RecordFile {
 
 /// The restores of an engine that are not finished.
 pub(crate) async fn unfinished(state_dir: &StateDir, engine: &str) -> Result<Vec<RestoreRecord>> {
-    let files = state_dir.read_all(FOLDER, "json").await?.into_iter();
-    let records = files.filter_map(|(_, bytes)| serde_json::from_slice::<RestoreRecord>(&bytes).ok());
-    let mut records: Vec<RestoreRecord> = records.filter(|record| record.engine == engine).collect();
+    let mut records = of_all_engines(state_dir).await?;
+    records.retain(|record| record.engine == engine);
     records.sort_by(|a, b| a.volume.cmp(&b.volume));
     Ok(records)
+}
+
+/// The restores that are not finished. The engine is not asked.
+pub(crate) async fn of_all_engines(state_dir: &StateDir) -> Result<Vec<RestoreRecord>> {
+    let files = state_dir.read_all(FOLDER, "json").await?.into_iter();
+    Ok(files.filter_map(|(_, bytes)| serde_json::from_slice(&bytes).ok()).collect())
 }
 
 /// One file an engine and volume.
@@ -111,6 +119,7 @@ mod tests {
             helper_image: None,
             replaced: true,
             begun: 1_795_000_000,
+            changed_since: false,
         };
         file.write(&record).await.unwrap();
         drop(file);

@@ -21,8 +21,10 @@ use crate::volume::list::users;
 use crate::volume::storage::{Access, Pieces, Storage};
 use crate::{Code, Error, Refit, Result};
 
-/// So much is handed to the engine at once.
+/// Small files are handed to the engine together, so many bytes at once.
 const FULL: usize = 128 * 1024;
+/// A content of this size is handed over as it is.
+const LARGE: usize = 16 * 1024;
 
 /// Deletes all that is in the volume, and not the volume's root. No part of a way is a link: `find` follows none.
 const EMPTY: &str = "find \"$1\" -mindepth 1 -maxdepth 1 -exec rm -rf -- {} +";
@@ -102,13 +104,59 @@ impl Replace<'_> {
         let written = self.call.run(async {
             tokio::select! {
                 biased;
-                written = write(&storage, self.file, done, on_read) => written,
+                written = self.write_to(&storage, done, on_read) => written,
                 () = shown.keep() => Err(Code::Panic.error("the renewal of a lease has ended")),
             }
         });
         let written = written.await;
         let (written, ()) = tokio::join!(storage.close(self.call, written), shown.close(self.call, ()));
         written
+    }
+
+    async fn write_to(&self, storage: &Storage, done: &mut VolumeRestore, on_read: OnRead<'_>) -> Result<()> {
+        let feed = async |pieces: Pieces| match self.feed(storage, done, on_read, &pieces).await {
+            Ok(()) => Ok(()),
+            Err(error) => pieces.break_off(error).await,
+        };
+        storage.write_fed(feed).await
+    }
+
+    async fn feed(&self, storage: &Storage, done: &mut VolumeRestore, on_read: OnRead<'_>, to: &Pieces) -> Result<()> {
+        let file = self.file;
+        let (mut from, mut unpacker) = (file.stream(), Unpacker::again(file.packing));
+        let (mut packed, mut zeros) = (BytesMut::with_capacity(2 * FULL), 0);
+        let of_file = loop {
+            let bytes = match from.next().await? {
+                Next::Bytes(bytes) => bytes,
+                Next::End(of_file) => break of_file,
+            };
+            unpacker.push(bytes);
+            while let Some(piece) = unpacker.next().map_err(|error| about(file, error))? {
+                match piece {
+                    Piece::Data(data) if data.len() >= LARGE => {
+                        send(to, &mut packed, done).await?;
+                        hand_over(to, data, done).await?;
+                    }
+                    Piece::Data(data) => packed.extend_from_slice(&data),
+                    Piece::Entry(entry) => {
+                        packed.resize(packed.len() + zeros, 0);
+                        zeros = padding(entry.size);
+                        packed.extend_from_slice(&in_container(storage, entry).head());
+                    }
+                }
+                if packed.len() >= FULL {
+                    send(to, &mut packed, done).await?;
+                }
+            }
+            on_read(from.read());
+        };
+        let whole = unpacker.finish().map_err(|error| about(file, error))?;
+        if whole.sha256.or(of_file).as_deref() != Some(&self.record.sha256) {
+            return Err(about(file, Code::Data.error("somebody has written to it since it was verified")));
+        }
+        packed.resize(packed.len() + zeros, 0);
+        packed.extend_from_slice(&END);
+        send(to, &mut packed, done).await
     }
 
     /// Writes the record, and returns that of an earlier restore which was not finished.
@@ -181,44 +229,14 @@ async fn empty(shell: &Storage) -> Result<()> {
     Err(Code::Conflict.error(message))
 }
 
-async fn write(storage: &Storage, file: &BackupFile, done: &mut VolumeRestore, on_read: OnRead<'_>) -> Result<()> {
-    let feed = async |pieces: Pieces| match feed(storage, file, done, on_read, &pieces).await {
-        Ok(()) => Ok(()),
-        Err(error) => pieces.break_off(error).await,
-    };
-    storage.write_fed(feed).await
-}
-
-async fn feed(storage: &Storage, file: &BackupFile, done: &mut VolumeRestore, on_read: OnRead<'_>, to: &Pieces) -> Result<()> {
-    let (mut from, mut unpacker) = (file.stream(), Unpacker::new(file.packing));
-    let (mut packed, mut zeros) = (BytesMut::with_capacity(2 * FULL), 0);
-    loop {
-        let Next::Bytes(bytes) = from.next().await? else { break };
-        unpacker.push(&bytes);
-        while let Some(piece) = unpacker.next().map_err(|error| about(file, error))? {
-            match piece {
-                Piece::Data(data) => packed.extend_from_slice(&data),
-                Piece::Entry(entry) => {
-                    packed.resize(packed.len() + zeros, 0);
-                    zeros = padding(entry.size);
-                    packed.extend_from_slice(&in_container(storage, entry).head());
-                }
-            }
-            if packed.len() >= FULL {
-                send(to, &mut packed, done).await?;
-            }
-        }
-        on_read(from.read());
-    }
-    // It was whole when it was verified: somebody has written to it since.
-    unpacker.finish().map_err(|error| about(file, error))?;
-    packed.resize(packed.len() + zeros, 0);
-    packed.extend_from_slice(&END);
-    send(to, &mut packed, done).await
-}
-
+/// What was packed, if it is anything.
 async fn send(to: &Pieces, packed: &mut BytesMut, done: &mut VolumeRestore) -> Result<()> {
-    let bytes: Bytes = std::mem::replace(packed, BytesMut::with_capacity(2 * FULL)).freeze();
+    let bytes = packed.split().freeze();
+    packed.reserve(2 * FULL);
+    if bytes.is_empty() { Ok(()) } else { hand_over(to, bytes, done).await }
+}
+
+async fn hand_over(to: &Pieces, bytes: Bytes, done: &mut VolumeRestore) -> Result<()> {
     let length = bytes.len() as u64;
     to.send(bytes).await?;
     done.bytes += length;

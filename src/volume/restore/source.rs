@@ -88,7 +88,7 @@ impl BackupFile {
 pub(super) struct Pieces {
     path: PathBuf,
     receiver: mpsc::Receiver<Bytes>,
-    thread: JoinHandle<io::Result<String>>,
+    thread: JoinHandle<io::Result<Option<String>>>,
     read: Arc<AtomicU64>,
 }
 
@@ -96,8 +96,8 @@ pub(super) struct Pieces {
 #[derive(Debug)]
 pub(super) enum Next {
     Bytes(Bytes),
-    /// The end, with the SHA-256 of the file.
-    End(String),
+    /// The end, with the SHA-256 of a file in gzip. One in zstd has that of its content in itself.
+    End(Option<String>),
 }
 
 impl Pieces {
@@ -119,11 +119,11 @@ impl Pieces {
     }
 }
 
-fn decompress(file: &File, packing: Packing, read: &AtomicU64, to: &mpsc::Sender<Bytes>) -> io::Result<String> {
+fn decompress(file: &File, packing: Packing, read: &AtomicU64, to: &mpsc::Sender<Bytes>) -> io::Result<Option<String>> {
     let mut start = file;
     start.rewind()?;
-    let hashed = Hashed { file, hash: Sha256::new(), read };
-    let mut from = BufReader::with_capacity(PIECE, hashed);
+    let counted = Counted { file, hash: (packing == Packing::Gzip).then(Sha256::new), read };
+    let mut from = BufReader::with_capacity(PIECE, counted);
     let is_wanted = match packing {
         Packing::Zstd => {
             let mut decoder = Decoder::with_buffer(&mut from)?;
@@ -133,13 +133,13 @@ fn decompress(file: &File, packing: Packing, read: &AtomicU64, to: &mpsc::Sender
         Packing::Gzip => pass_on(MultiGzDecoder::new(&mut from), to)?,
     };
     if !is_wanted {
-        return Ok(String::new());
+        return Ok(None);
     }
     // What a decoder has not taken is part of the file, too.
     while let length @ 1.. = from.fill_buf()?.len() {
         from.consume(length);
     }
-    Ok(from.into_inner().hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(from.into_inner().hash.map(|hash| hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
 /// False: the call has ended, and nobody wants the rest.
@@ -171,17 +171,19 @@ fn read_whole(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// A file, and the SHA-256 of what was read of it.
-struct Hashed<'a> {
+/// A file, how much was read of it, and the SHA-256 of that.
+struct Counted<'a> {
     file: &'a File,
-    hash: Sha256,
+    hash: Option<Sha256>,
     read: &'a AtomicU64,
 }
 
-impl Read for Hashed<'_> {
+impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
-        self.hash.update(&buffer[..read]);
+        if let Some(hash) = &mut self.hash {
+            hash.update(&buffer[..read]);
+        }
         self.read.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }

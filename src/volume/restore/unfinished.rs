@@ -2,7 +2,9 @@
 //!
 //! Rules: docs/volumes.md, section 8.
 
+use super::found::{busy, refuse_running};
 use super::record::{self, RecordFile, RestoreRecord};
+use super::source::BackupFile;
 use super::{Job, restore};
 use crate::container::replacement::engine_id;
 use crate::container::state;
@@ -44,6 +46,12 @@ impl Unfinished {
         Ok(RecordFile::lock(state_dir, &self.record.engine, &self.record.volume).await?.is_none())
     }
 
+    /// An error is why it would not be finished now, as far as can be seen without reading the backup.
+    pub(crate) async fn refusal(&self, refit: &Refit, call: &Call) -> Result<()> {
+        refuse_used(refit, call, &self.record).await?;
+        call.run(BackupFile::open(&self.record.file)).await.map(drop)
+    }
+
     /// Restores the volume from the same backup, from its beginning.
     pub(crate) async fn finish(&self, refit: &Refit, call: &Call) -> Result<Finished> {
         let Some(state_dir) = &refit.shared.state_dir else { return Ok(Finished::Gone) };
@@ -67,10 +75,21 @@ impl Unfinished {
     }
 }
 
-/// CONFLICT when a container with the volume was started since the restore was interrupted: what it has written would be lost.
+/// CONFLICT when files of the volume were changed, or a container with it was started, since the restore was interrupted: what was written would be
+/// lost.
 async fn refuse_used(refit: &Refit, call: &Call, record: &RestoreRecord) -> Result<()> {
     let engine = &refit.shared.engine;
+    if record.changed_since {
+        let message = format!(
+            "files of volume {} were changed after a restore from {} was interrupted, and that would be lost: restore the volume again \
+             (volume_restore with overwrite) if it is to be as in the backup",
+            shown(&record.volume),
+            shown(&record.file.display().to_string())
+        );
+        return Err(Code::Conflict.error(message));
+    }
     let (containers, _) = call.run(container_list::list(engine)).await?;
+    refuse_running(&record.volume, &containers)?;
     for user in users(&record.volume, &containers) {
         let Some(container) = call.run(containers::inspect(engine, &user)).await? else { continue };
         if state::started_at(&container).is_none_or(|started| started.as_second() < record.begun) {
@@ -93,6 +112,24 @@ pub(crate) async fn unfinished(refit: &Refit) -> Result<Vec<Unfinished>> {
     let Some(state_dir) = &refit.shared.state_dir else { return Ok(Vec::new()) };
     let records = record::unfinished(state_dir, &engine_id(&refit.shared.engine).await?).await?;
     Ok(records.into_iter().map(|record| Unfinished { record }).collect())
+}
+
+/// Before a call changes files of a volume: a restore that was interrupted is not finished over them. BUSY while a restore goes on.
+pub(crate) async fn note_change(refit: &Refit, volume: &str) -> Result<()> {
+    let Some(state_dir) = &refit.shared.state_dir else { return Ok(()) };
+    let is_of_volume = |record: &RestoreRecord| record.volume == volume && !record.changed_since;
+    if !record::of_all_engines(state_dir).await?.iter().any(is_of_volume) {
+        return Ok(());
+    }
+    let engine = engine_id(&refit.shared.engine).await?;
+    if !record::unfinished(state_dir, &engine).await?.iter().any(is_of_volume) {
+        return Ok(());
+    }
+    let Some(held) = RecordFile::lock(state_dir, &engine, volume).await? else { return Err(busy(volume)) };
+    match held.read().await? {
+        Some(record) => held.write(&RestoreRecord { changed_since: true, ..record }).await,
+        None => Ok(()),
+    }
 }
 
 /// The volume was removed on purpose: nothing of it is to be finished.

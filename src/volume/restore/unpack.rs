@@ -1,10 +1,11 @@
-//! From the archive of a backup to the entries of a volume. It is the same before anything is changed, when all of it is verified, and afterwards.
+//! From the archive of a backup to the entries of a volume. It is the same before anything is changed, when all of it is verified, and afterwards, but for
+//! the SHA-256: the second time zstd's own checksum says that the content is that of the last entry, which must be the same as the first time.
 //!
 //! Rules: docs/volumes.md, section 8.
 
 use std::collections::BTreeSet;
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tar::EntryType;
 
@@ -24,7 +25,8 @@ pub(super) struct Unpacker {
     own: (Vec<u8>, u64),
     manifest: Option<Manifest>,
     end: Option<End>,
-    hash: TailHash,
+    /// `None` of what was verified before.
+    hash: Option<TailHash>,
     entries: u64,
     /// What is a link in the backup: nothing is unpacked below it.
     links: BTreeSet<Vec<u8>>,
@@ -39,7 +41,13 @@ enum At {
 }
 
 impl Unpacker {
+    /// Verifies.
     pub(super) fn new(packing: Packing) -> Self {
+        Self { hash: (packing == Packing::Zstd).then(TailHash::default), ..Self::again(packing) }
+    }
+
+    /// Of a backup that was verified.
+    pub(super) fn again(packing: Packing) -> Self {
         let at = if packing == Packing::Zstd { At::Begin } else { At::Volume };
         Self {
             packing,
@@ -48,15 +56,16 @@ impl Unpacker {
             own: (Vec::new(), 0),
             manifest: None,
             end: None,
-            hash: TailHash::default(),
+            hash: None,
             entries: 0,
             links: BTreeSet::new(),
         }
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8]) {
-        if self.packing == Packing::Zstd {
-            self.hash.push(bytes);
+    /// Adds bytes, after [`Unpacker::next`] has returned `None`.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        if let Some(hash) = &mut self.hash {
+            hash.push(&bytes);
         }
         self.scanner.push(bytes);
     }
@@ -167,16 +176,16 @@ impl Unpacker {
             if self.entries == 0 {
                 return Err(data("it is empty"));
             }
-            return Ok(Unpacked { manifest: None, entries: self.entries });
+            return Ok(Unpacked { manifest: None, entries: self.entries, sha256: None });
         }
         let Some(end) = self.end else { return Err(data("it has no last entry")) };
         if end.entries != self.entries {
             return Err(data(&format!("it has {} entries, and {} were written", self.entries, end.entries)));
         }
-        if end.sha256 != self.hash.hex() {
+        if self.hash.is_some_and(|hash| end.sha256 != hash.hex()) {
             return Err(data("its content does not have the SHA-256 that its last entry says"));
         }
-        Ok(Unpacked { manifest: self.manifest, entries: self.entries })
+        Ok(Unpacked { manifest: self.manifest, entries: self.entries, sha256: Some(end.sha256) })
     }
 }
 
@@ -186,6 +195,8 @@ pub(super) struct Unpacked {
     /// `None` of one that the earlier Go package made.
     pub(super) manifest: Option<Manifest>,
     pub(super) entries: u64,
+    /// Of its content; `None` of one that the earlier Go package made.
+    pub(super) sha256: Option<String>,
 }
 
 fn in_volume(entry: Entry) -> Result<Entry> {
@@ -202,19 +213,39 @@ fn data(why: &str) -> Error {
 #[derive(Debug, Default)]
 struct TailHash {
     hash: Sha256,
-    tail: BytesMut,
+    /// At most [`TAIL`] bytes.
+    tail: Vec<u8>,
 }
 
 impl TailHash {
     fn push(&mut self, bytes: &[u8]) {
-        self.tail.extend_from_slice(bytes);
-        if self.tail.len() > TAIL {
-            let sure = self.tail.split_to(self.tail.len() - TAIL);
-            self.hash.update(&sure);
-        }
+        let sure = (self.tail.len() + bytes.len()).saturating_sub(TAIL);
+        let of_tail = sure.min(self.tail.len());
+        self.hash.update(&self.tail[..of_tail]);
+        self.hash.update(&bytes[..sure - of_tail]);
+        self.tail.drain(..of_tail);
+        self.tail.extend_from_slice(&bytes[sure - of_tail..]);
     }
 
     fn hex(self) -> String {
         self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_bytes_are_not_hashed_in_whatever_pieces_they_come() {
+        let bytes: Vec<u8> = (0..10_000_u32).map(|number| number.to_le_bytes()[0] ^ number.to_le_bytes()[1]).collect();
+        for length in [TAIL, TAIL + 1, 2 * TAIL, bytes.len()] {
+            let hex: String = Sha256::digest(&bytes[..length - TAIL]).iter().map(|byte| format!("{byte:02x}")).collect();
+            for step in [1, 100, TAIL - 1, TAIL, TAIL + 1, 5000, bytes.len()] {
+                let mut hash = TailHash::default();
+                bytes[..length].chunks(step).for_each(|piece| hash.push(piece));
+                assert_eq!(hash.hex(), hex, "{length} in pieces of {step}");
+            }
+        }
     }
 }

@@ -26,13 +26,14 @@ use crate::engine::{Body, ByteStream, Engine, phrases};
 use crate::error::shown;
 use crate::json::{elements, text, text_map};
 use crate::operation::call::Call;
+use crate::volume::restore;
 use crate::{Code, Error, Refit, Result};
 
 pub(crate) use empty_image::{StorageImage, is_empty_image};
 pub(crate) use feed::Pieces;
 pub(crate) use leftovers::{LeftStorage, left, remove_left};
 pub(crate) use path::{VolumePath, about};
-pub(crate) use walk::{Place, Walked};
+pub(crate) use walk::{Opened, Place, Walked};
 
 /// How long a call that was ended waits for the removal of its container, which goes on then.
 const AFTER_INTERRUPT: Duration = Duration::from_millis(50);
@@ -169,6 +170,11 @@ impl Storage {
                 Err(Code::Conflict.error(message))
             }
         }
+    }
+
+    /// Before files of the volume are changed: a restore of it that was interrupted is not finished over them.
+    pub(crate) async fn note_change(&self) -> Result<()> {
+        restore::note_change(&self.refit, &self.volume).await
     }
 
     /// Renews the lease until it is dropped: for a container of which nothing may be asked for a while.

@@ -5,12 +5,14 @@
 
 use std::collections::VecDeque;
 
+use tar::EntryType;
+
 use super::path::link_parts;
 use super::{Storage, VolumePath};
-use crate::engine::api::archive::PathStat;
-use crate::engine::phrases;
+use crate::engine::api::archive::{self, PathStat};
+use crate::engine::{ByteStream, phrases};
 use crate::volume::archive::{Entry, Piece, Scanner};
-use crate::{Code, Result};
+use crate::{Code, Error, Result};
 
 /// How many links are followed, as Linux does.
 const MOST_LINKS: usize = 40;
@@ -33,18 +35,101 @@ pub(crate) enum Walked {
     Missing(Vec<String>),
 }
 
+/// What a way has led to, whose content was asked for at once.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    File(Box<OpenFile>),
+    Folder,
+    /// A socket, a pipe or a device.
+    Special,
+    /// As [`Walked::Missing`].
+    Missing(Vec<String>),
+}
+
+/// The first entry of an archive that is on its way: a file with its content.
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    /// From the volume's root, without a link on the way.
+    pub(crate) names: Vec<String>,
+    pub(crate) entry: Entry,
+    scanner: Scanner,
+    stream: ByteStream,
+}
+
+impl OpenFile {
+    /// The next bytes of the content; `None` at the end of the archive.
+    pub(crate) async fn next(&mut self) -> Result<Option<Piece>> {
+        loop {
+            let next = self.scanner.next().map_err(|error| error.into_cause_of(Code::Engine, "the engine's archive cannot be read"))?;
+            if next.is_some() {
+                return Ok(next);
+            }
+            let Some(bytes) = self.stream.next_or_quiet().await? else { return Ok(None) };
+            self.scanner.push(bytes);
+        }
+    }
+
+    /// The engine ends an archive early, and the answer well, where a file has become shorter.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.scanner.has_ended()
+    }
+}
+
+/// What is at the end of a way.
+enum Here {
+    Seen(PathStat),
+    Open(Box<OpenFile>),
+}
+
+impl Here {
+    fn is_link(&self) -> bool {
+        match self {
+            Self::Seen(stat) => stat.is_link(),
+            Self::Open(open) => open.entry.kind == EntryType::Symlink,
+        }
+    }
+
+    fn is_folder(&self) -> bool {
+        match self {
+            Self::Seen(stat) => stat.is_folder(),
+            Self::Open(open) => open.entry.kind == EntryType::Directory,
+        }
+    }
+}
+
+/// Where a way has ended, or where a file of this name would be.
+type Ended = std::result::Result<(Vec<String>, Here), Vec<String>>;
+
 impl Storage {
     /// Walks to a path. With `follow_last` a link that is the last name is followed too. Links are followed where they are relative and stay in
     /// the volume.
     pub(crate) async fn walk(&self, path: &VolumePath, follow_last: bool) -> Result<Walked> {
+        match self.go(path, follow_last, false).await? {
+            Ok((names, Here::Seen(stat))) => Ok(Walked::Found(Place { names, stat })),
+            Ok((_, Here::Open(_))) => self.changed(path),
+            Err(missing) => Ok(Walked::Missing(missing)),
+        }
+    }
+
+    /// Walks to a file, links followed, and asks for its content at once: the engine mounts the volume for each request.
+    pub(crate) async fn open_file(&self, path: &VolumePath) -> Result<Opened> {
+        Ok(match self.go(path, true, true).await? {
+            Ok((_, here)) if here.is_folder() => Opened::Folder,
+            Ok((_, Here::Open(file))) if file.entry.is_file() => Opened::File(file),
+            Ok(_) => Opened::Special,
+            Err(missing) => Opened::Missing(missing),
+        })
+    }
+
+    async fn go(&self, path: &VolumePath, follow_last: bool, opens: bool) -> Result<Ended> {
         let invalid = |why: &str| Err(self.error(Code::InvalidArgument, path, why));
         let mut ahead: VecDeque<String> = path.names().iter().cloned().collect();
         let (mut behind, mut links): (Vec<String>, usize) = (Vec::new(), 0);
-        let mut here = None;
+        let mut last = None;
         // How many of the names ahead are of a link's text.
         let mut of_links = 0_usize;
         while let Some(name) = ahead.pop_front() {
-            here = None;
+            last = None;
             let is_of_link = of_links > 0;
             of_links = of_links.saturating_sub(1);
             if name == ".." {
@@ -54,26 +139,34 @@ impl Storage {
                 continue;
             }
             behind.push(name);
-            let Some(stat) = self.stat(&behind).await? else {
-                if is_of_link {
-                    return Err(self.error(Code::NotFound, path, "a link on the way leads to nothing"));
+            let looked =
+                if opens && ahead.is_empty() { self.open_at(&behind).await } else { Ok(self.stat(&behind).await?.map(Here::Seen)) };
+            let here = match looked {
+                Ok(Some(here)) => here,
+                Ok(None) if is_of_link => return Err(self.error(Code::NotFound, path, "a link on the way leads to nothing")),
+                Ok(None) => {
+                    behind.extend(ahead);
+                    return Ok(Err(behind));
                 }
-                behind.extend(ahead);
-                return Ok(Walked::Missing(behind));
+                Err(error) if phrases::is_link_loop(&error) => return invalid(LOOP),
+                Err(error) => return Err(error),
             };
-            if stat.is_link() && (follow_last || !ahead.is_empty()) {
+            if here.is_link() && (follow_last || !ahead.is_empty()) {
                 links += 1;
                 if links > MOST_LINKS {
                     return invalid(LOOP);
                 }
-                let link = match self.entry_at(&behind).await {
-                    Ok(Some(link)) => link,
-                    Ok(None) => return self.changed(path),
-                    Err(error) if phrases::is_link_loop(&error) => return invalid(LOOP),
-                    Err(error) => return Err(error),
+                let link = match here {
+                    Here::Open(open) => open.entry.link,
+                    Here::Seen(_) => match self.entry_at(&behind).await {
+                        Ok(Some(entry)) => entry.link,
+                        Ok(None) => return self.changed(path),
+                        Err(error) if phrases::is_link_loop(&error) => return invalid(LOOP),
+                        Err(error) => return Err(error),
+                    },
                 };
                 behind.pop();
-                match link_parts(&link.link) {
+                match link_parts(&link) {
                     Ok(parts) => {
                         of_links += parts.len();
                         parts.into_iter().rev().for_each(|part| ahead.push_front(part));
@@ -82,17 +175,17 @@ impl Storage {
                 }
                 continue;
             }
-            if !ahead.is_empty() && !stat.is_folder() {
+            if !ahead.is_empty() && !here.is_folder() {
                 return invalid("a part of the way is a file");
             }
-            here = Some(stat);
+            last = Some(here);
         }
-        let stat = match here {
-            Some(stat) => Some(stat),
-            None => self.stat(&behind).await?,
+        let here = match last {
+            Some(here) => Some(here),
+            None => self.stat(&behind).await?.map(Here::Seen),
         };
-        match stat {
-            Some(stat) => Ok(Walked::Found(Place { names: behind, stat })),
+        match here {
+            Some(here) => Ok(Ok((behind, here))),
             None => self.changed(path),
         }
     }
@@ -101,24 +194,40 @@ impl Storage {
     pub(crate) async fn find(&self, path: &VolumePath, follow_last: bool) -> Result<Place> {
         match self.walk(path, follow_last).await? {
             Walked::Found(place) => Ok(place),
-            Walked::Missing(_) => {
-                Err(self.error(Code::NotFound, path, "there is no such file: volume_list_files shows those that are there"))
-            }
+            Walked::Missing(_) => Err(self.no_file(path)),
         }
     }
 
+    pub(crate) fn no_file(&self, path: &VolumePath) -> Error {
+        self.error(Code::NotFound, path, "there is no such file: volume_list_files shows those that are there")
+    }
+
     /// The header of what is at names of which none is a link but the last: the engine says a link's text, and who owns a file, nowhere else.
-    pub(crate) async fn entry_at(&self, names: &[String]) -> Result<Option<Entry>> {
-        let path = self.place(names);
-        let mut stream = crate::engine::api::archive::read(self.engine(), &self.id, &path).await?;
+    async fn entry_at(&self, names: &[String]) -> Result<Option<Entry>> {
+        Ok(self.first_entry(names).await?.map(|open| open.entry))
+    }
+
+    async fn first_entry(&self, names: &[String]) -> Result<Option<OpenFile>> {
+        let mut stream = archive::read(self.engine(), &self.id, &self.place(names)).await?;
         let mut scanner = Scanner::default();
         while let Some(bytes) = stream.next_or_quiet().await? {
-            scanner.push(&bytes);
+            scanner.push(bytes);
             if let Some(Piece::Entry(entry)) = scanner.next()? {
-                return Ok(Some(entry));
+                return Ok(Some(OpenFile { names: names.to_vec(), entry, scanner, stream }));
             }
         }
         Ok(None)
+    }
+
+    /// What is at names of which none is a link but the last, and its content.
+    async fn open_at(&self, names: &[String]) -> Result<Option<Here>> {
+        match self.first_entry(names).await {
+            Ok(Some(open)) => Ok(Some(Here::Open(Box::new(open)))),
+            // The engine leaves out sockets.
+            Ok(None) => Ok(self.stat(names).await?.map(Here::Seen)),
+            Err(error) if error.code() == Code::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn changed<T>(&self, path: &VolumePath) -> Result<T> {

@@ -45,6 +45,18 @@ impl Work {
         Self { call: "restore", container: volume.into(), open: patient(), options, file: Some(file.into()) }
     }
 
+    /// The content of a local file is written to the file `f` of the volume.
+    pub fn write(volume: &str, content: &Path) -> Self {
+        let options = json!({});
+        Self { call: "write", container: volume.into(), open: patient(), options, file: Some(content.into()) }
+    }
+
+    /// A local archive is unpacked into the volume.
+    pub fn import(volume: &str, archive: &Path) -> Self {
+        let options = json!({});
+        Self { call: "import", container: volume.into(), open: patient(), options, file: Some(archive.into()) }
+    }
+
     pub fn option(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.options[name] = value.into();
         self

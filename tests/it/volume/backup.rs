@@ -127,6 +127,36 @@ async fn a_backup_is_restored_as_it_was() {
     lab.engine.delete(&format!("/containers/{shell}?force=1"));
 }
 
+/// The commands of docs/volumes.md, section 7.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_unpacked_and_verified_without_refit() {
+    let lab = Lab::get();
+    if !has_files(lab) {
+        return;
+    }
+    let scope = lab.scope("backup-tar");
+    let (refit, volume, folder) = (refit().await, scope.volume("data"), Folder::new(&scope));
+    // More than zstd's window, so that several cores compress it.
+    let big = noise(5_000_000);
+    write(&refit, &volume, "d/big", &big).await;
+    write(&refit, &volume, "manifest.json", b"the user's").await;
+    write(&refit, &volume, "volume/f", b"f").await;
+    let file = folder.file("data.tar.zst");
+    back_up(&refit, &volume, &file).await;
+    let run = |script: &str| {
+        let done = Command::new("bash").args(["-c", &format!("set -e -o pipefail; {script}")]).current_dir(&folder.0).output().unwrap();
+        assert!(done.status.success(), "{script}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    };
+    run("mkdir out; cd out; tar --zstd -xf ../data.tar.zst --strip-components=1 volume");
+    assert!(std::fs::read(folder.file("out/d/big")).unwrap() == big);
+    assert_eq!(std::fs::read(folder.file("out/manifest.json")).unwrap(), b"the user's");
+    assert_eq!(std::fs::read(folder.file("out/volume/f")).unwrap(), b"f");
+    assert_eq!(run("find out -mindepth 1 | sort").lines().count(), 5);
+    let sha256 = run("zstd -dc data.tar.zst | head -c -2048 | sha256sum | cut -d ' ' -f 1");
+    assert!(run("tar --zstd -xOf data.tar.zst end.json").contains(sha256.trim()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_backed_up_leaves_no_file() {
     let lab = Lab::get();

@@ -5,6 +5,7 @@ mod backup;
 mod create;
 mod files;
 mod in_recreation;
+mod kills;
 mod leftovers;
 mod links;
 mod restore;

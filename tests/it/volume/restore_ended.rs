@@ -10,6 +10,7 @@ use refit::volume::RestoreOptions;
 use refit::{Cancel, Code, ConnectOptions, Error, Refit};
 use refit_lab::{Image, Lab, Proxy, Scope, When};
 
+use super::archive::archive;
 use super::backup::{Folder, back_up, noise};
 use super::leftovers::PATIENCE;
 use super::{has_files, paths, read, storage_containers, write};
@@ -17,14 +18,14 @@ use crate::connected::refit;
 use crate::recreation::child::Work;
 use crate::recreation::{Side, kill_through};
 
-async fn connect(host: &str, state_dir: &Path) -> Refit {
+pub(super) async fn connect(host: &str, state_dir: &Path) -> Refit {
     let options =
         ConnectOptions { host: Some(host.to_owned()), state_dir: Some(state_dir.into()), timeout: PATIENCE, ..ConnectOptions::default() };
     Refit::connect(options).await.unwrap()
 }
 
 /// Of this volume alone: other tests have restores of their own on this engine.
-async fn recover(refit: &Refit, volume: &str, options: RecoverOptions) -> Result<Vec<Recovered>, (Error, Vec<Recovered>)> {
+pub(super) async fn recover(refit: &Refit, volume: &str, options: RecoverOptions) -> Result<Vec<Recovered>, (Error, Vec<Recovered>)> {
     let recovered = refit.recover(None, RecoverOptions { volume: Some(volume.to_owned()), ..options }).await;
     recovered
         .map(|recovery| recovery.found)
@@ -107,56 +108,6 @@ async fn a_cancel_says_how_far_it_was_and_a_recovery_finishes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_that_was_killed_is_finished_by_another_process() {
-    let lab = Lab::get();
-    if !has_files(lab) {
-        return;
-    }
-    let scope = lab.scope("restore-killed");
-    let folder = Folder::new(&scope);
-    let (file, state) = (folder.file("b"), folder.file("state"));
-    let image = scope.pull(&Image::new().build(), "t").reference;
-    let direct = connect(&lab.engine.host(), &state).await;
-    let points = [
-        (false, "DELETE /volumes/*", Side::Before),
-        (false, "DELETE /volumes/*", Side::After),
-        (false, "POST /volumes/create", Side::Before),
-        (false, "POST /volumes/create", Side::After),
-        (false, "PUT /containers/*/archive", Side::Before),
-        (false, "PUT /containers/*/archive", Side::After),
-        (true, "POST /containers/*/start", Side::After),
-        (true, "POST /containers/*/wait", Side::After),
-        (true, "PUT /containers/*/archive", Side::Before),
-    ];
-    for (number, (with_helper, pattern, side)) in points.into_iter().enumerate() {
-        let when = format!("{pattern}, {side:?}, with a helper image: {with_helper}");
-        let volume = scope.volume(&format!("data{number}"));
-        backed_up(&direct, &volume, &file).await;
-        let mut work = Work::restore(&volume, &file).state_dir(&state);
-        if with_helper {
-            work = work.option("helper_image", image.as_str());
-        }
-        let proxy = Proxy::engine(lab);
-        let killed = tokio::task::spawn_blocking(move || kill_through(&proxy, &work, pattern, 1, side)).await.unwrap();
-        assert!(killed, "{when}: it had ended");
-        let dry = RecoverOptions { dry_run: true, force: true, ..RecoverOptions::default() };
-        let found = recover(&direct, &volume, dry).await.unwrap();
-        assert_eq!(of_restores(found), [RecoveryAction::WouldFinish], "{when}");
-        // What the killed process has begun goes on in the engine for a while.
-        let begun = Instant::now();
-        loop {
-            match recover(&direct, &volume, RecoverOptions { force: true, ..RecoverOptions::default() }).await {
-                Ok(found) if of_restores(found.clone()) == [RecoveryAction::Finished] => break,
-                other => assert!(begun.elapsed() < PATIENCE, "{when}: {other:?}"),
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        assert_restored(&scope, &direct, &volume, &when).await;
-        direct.remove_volume(&volume).await.unwrap();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_restore_whose_backup_is_gone_is_named_and_a_removed_volume_is_forgotten() {
     let lab = Lab::get();
     if !has_files(lab) {
@@ -193,23 +144,6 @@ async fn a_restore_whose_backup_is_gone_is_named_and_a_removed_volume_is_forgott
     assert_eq!(error.code(), Code::Conflict, "{error}");
     direct.restore_volume(&volume, &moved, RestoreOptions { overwrite: true, ..RestoreOptions::default() }).await.unwrap();
     assert_restored(&scope, &direct, &volume, "from the backup of its new name").await;
-    // Days later a container has used the volume as it was left: what it has written stays.
-    let (proxy, work) = (Proxy::engine(lab), Work::restore(&volume, &moved).state_dir(&state));
-    let killed =
-        tokio::task::spawn_blocking(move || kill_through(&proxy, &work, "PUT /containers/*/archive", 1, Side::Before)).await.unwrap();
-    assert!(killed);
-    let (user, image) = (scope.name("user"), scope.pull(&Image::new().build(), "t").reference);
-    let body = serde_json::json!({"Image": image, "StopTimeout": 1, "HostConfig": {"Binds": [format!("{volume}:/v")]}});
-    lab.engine.run(&user, &body);
-    assert_eq!(lab.engine.exec(&user, &["sh", "-c", "echo new > /v/written"]).code, 0);
-    lab.engine.post(&format!("/containers/{user}/stop"), &serde_json::Value::Null);
-    let (error, found) = recover(&direct, &volume, forced.clone()).await.unwrap_err();
-    assert!(error.code() == Code::Conflict && error.message().contains(&user), "{error}, {found:?}");
-    lab.engine.post(&format!("/containers/{user}/start"), &serde_json::Value::Null);
-    assert_eq!(lab.engine.exec(&user, &["cat", "/v/written"]).output, "new\n");
-    lab.engine.delete(&format!("/containers/{user}?force=1&v=1"));
-    direct.restore_volume(&volume, &moved, RestoreOptions { overwrite: true, ..RestoreOptions::default() }).await.unwrap();
-    assert_restored(&scope, &direct, &volume, "again, on request").await;
     // A volume that is removed on purpose is not made again.
     let (proxy, work) = (Proxy::engine(lab), Work::restore(&volume, &moved).state_dir(&state));
     let killed = tokio::task::spawn_blocking(move || kill_through(&proxy, &work, "DELETE /volumes/*", 1, Side::Before)).await.unwrap();
@@ -217,4 +151,92 @@ async fn a_restore_whose_backup_is_gone_is_named_and_a_removed_volume_is_forgott
     direct.remove_volume(&volume).await.unwrap();
     assert!(recover(&direct, &volume, forced).await.unwrap().is_empty());
     assert!(!direct.volume_exists(&volume).await.unwrap());
+}
+
+/// A restore that was killed before anything of the backup was written.
+async fn interrupt(lab: &'static Lab, volume: &str, file: &Path, state: &Path) {
+    let (proxy, work) = (Proxy::engine(lab), Work::restore(volume, file).state_dir(state));
+    let killed =
+        tokio::task::spawn_blocking(move || kill_through(&proxy, &work, "PUT /containers/*/archive", 1, Side::Before)).await.unwrap();
+    assert!(killed);
+}
+
+/// The dry run and the recovery refuse alike, with words about `named`.
+async fn assert_refused(refit: &Refit, volume: &str, named: &str) {
+    for dry_run in [true, false] {
+        let options = RecoverOptions { force: true, dry_run, ..RecoverOptions::default() };
+        let (error, found) = recover(refit, volume, options).await.unwrap_err();
+        assert!(error.code() == Code::Conflict && error.message().contains(named), "dry run {dry_run}: {error}");
+        assert_eq!(of_restores(found), [RecoveryAction::Foreign], "dry run {dry_run}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_refuses_a_restore_since_which_a_container_was_started() {
+    let lab = Lab::get();
+    if !has_files(lab) {
+        return;
+    }
+    let scope = lab.scope("restore-used");
+    let (volume, folder) = (scope.volume("data"), Folder::new(&scope));
+    let (file, state) = (folder.file("b"), folder.file("state"));
+    let direct = connect(&lab.engine.host(), &state).await;
+    backed_up(&direct, &volume, &file).await;
+    interrupt(lab, &volume, &file, &state).await;
+    // Days later a container has used the volume as it was left: what it has written stays.
+    let (user, image) = (scope.name("user"), scope.pull(&Image::new().build(), "t").reference);
+    let body = serde_json::json!({"Image": image, "StopTimeout": 1, "HostConfig": {"Binds": [format!("{volume}:/v")]}});
+    lab.engine.run(&user, &body);
+    assert_eq!(lab.engine.exec(&user, &["sh", "-c", "echo new > /v/written"]).code, 0);
+    assert_refused(&direct, &volume, &user).await;
+    lab.engine.post(&format!("/containers/{user}/stop"), &serde_json::Value::Null);
+    assert_refused(&direct, &volume, &user).await;
+    lab.engine.post(&format!("/containers/{user}/start"), &serde_json::Value::Null);
+    assert_eq!(lab.engine.exec(&user, &["cat", "/v/written"]).output, "new\n");
+    lab.engine.delete(&format!("/containers/{user}?force=1&v=1"));
+    direct.restore_volume(&volume, &file, RestoreOptions { overwrite: true, ..RestoreOptions::default() }).await.unwrap();
+    assert_restored(&scope, &direct, &volume, "again, on request").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_refuses_a_restore_since_which_refit_has_changed_files() {
+    let lab = Lab::get();
+    if !has_files(lab) {
+        return;
+    }
+    let scope = lab.scope("restore-written");
+    let folder = Folder::new(&scope);
+    let (file, state) = (folder.file("b"), folder.file("state"));
+    let image = scope.pull(&Image::new().build(), "t").reference;
+    let direct = connect(&lab.engine.host(), &state).await;
+    for change in ["write", "import", "remove"] {
+        let volume = scope.volume(change);
+        backed_up(&direct, &volume, &file).await;
+        interrupt(lab, &volume, &file, &state).await;
+        // What is refused has changed nothing.
+        let refused = direct.write_volume_file(&volume, "/", b"x".to_vec(), refit::volume::WriteFileOptions::default()).await;
+        assert_eq!(refused.unwrap_err().error.code(), Code::InvalidArgument);
+        let dry = RecoverOptions { dry_run: true, force: true, ..RecoverOptions::default() };
+        let found = recover(&direct, &volume, dry).await.unwrap();
+        assert_eq!(of_restores(found), [RecoveryAction::WouldFinish], "{change}");
+        match change {
+            "write" => write(&direct, &volume, "mine", b"mine").await,
+            "import" => {
+                let tar = archive(&[("mine", tar::EntryType::Regular, "", b"mine")]);
+                direct.import_volume(&volume, "/", std::io::Cursor::new(tar), refit::volume::ImportOptions::default()).await.unwrap();
+            }
+            _ => {
+                // The killed restore has emptied the volume.
+                let host = connect(&lab.engine.host(), &folder.file("other state")).await;
+                write(&host, &volume, "mine", b"mine").await;
+                let options = refit::volume::RemoveFileOptions { helper_image: Some(image.clone()), ..Default::default() };
+                direct.remove_volume_file(&volume, "mine", options).await.unwrap();
+            }
+        }
+        assert_refused(&direct, &volume, file.to_str().unwrap()).await;
+        let restored =
+            direct.restore_volume(&volume, &file, RestoreOptions { overwrite: true, ..RestoreOptions::default() }).await.unwrap();
+        assert_eq!(restored.replaced, change != "remove", "{change}");
+        assert_restored(&scope, &direct, &volume, change).await;
+    }
 }
