@@ -8,6 +8,7 @@ mod in_recreation;
 mod kills;
 mod leftovers;
 mod links;
+mod postgres;
 mod restore;
 mod restore_ended;
 mod restore_in_rollback;
