@@ -1,7 +1,8 @@
 //! A volume of 1 GB backed up and restored beside `tar | zstd` on the volume's folder, and a file of 4 KiB read and written beside
 //! `docker run --rm -v … cat`, in turn: wall time, and the memory that refit takes at most.
 //!
-//! `make bench-volume`, as root: the peer reads the volume's folder. Each side is a process of its own that does it once.
+//! `make bench-volume`, as root: the peer reads the volume's folder. Each side is a process of its own that does it once. `docker cp` shows what the
+//! engine needs by itself, without compression: refit reads and writes through it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use std::io::{BufWriter, Write};
@@ -25,6 +26,8 @@ enum Side {
     Tar,
     /// The same, and `sync` of the file: refit waits for the disk.
     TarSynced,
+    /// `docker cp`, without compression.
+    Engine,
     Refit,
 }
 
@@ -39,18 +42,28 @@ fn main() {
     let scope = lab.scope("bench-volume");
     let folder = std::env::temp_dir().join(format!("{}-files", scope.name));
     std::fs::create_dir_all(&folder).unwrap();
+    let image = scope.pull(&Image::new().build(), "t").reference;
     for (what, random) in [("random", true), ("text", false)] {
-        let volume = scope.volume(what);
+        let (volume, container) = (scope.volume(what), scope.name(what));
         let at = fill(&scope, &volume, random);
         let (ours, theirs) = (folder.join("refit.tar.zst"), folder.join("tar.tar.zst"));
         println!("{what}, {SIZE} bytes, {ROUNDS} rounds");
-        compare("backup", &[Side::Tar, Side::TarSynced, Side::Refit], ROUNDS, &|side| match side {
+        measure(&mut shell(&format!("docker create --name {container} -v {volume}:/v {image} none")));
+        compare("backup", &[Side::Tar, Side::TarSynced, Side::Engine, Side::Refit], ROUNDS, &|side| match side {
+            Side::Engine => shell(&format!("docker cp {container}:/v/. - > /dev/null")),
             Side::Tar => shell(&format!("tar -C {at} -cf - . | zstd -q -3 -f -o {}", theirs.display())),
             Side::TarSynced => shell(&format!("tar -C {at} -cf - . | zstd -q -3 -f -o {0} && sync {0}", theirs.display())),
             Side::Refit => own("--as-backup", &volume, &ours),
         });
-        compare("restore", &[Side::Tar, Side::Refit], ROUNDS, &|side| match side {
+        // A restore makes the volume again, which no container may have.
+        measure(&mut shell(&format!("docker rm -f {container}")));
+        let engine = format!(
+            "docker create --name {container} -v {volume}:/v {image} none && zstd -q -dc {} | docker cp - {container}:/v && docker rm {container}",
+            theirs.display()
+        );
+        compare("restore", &[Side::Tar, Side::Engine, Side::Refit], ROUNDS, &|side| match side {
             Side::Refit => own("--as-restore", &volume, &ours),
+            Side::Engine => shell(&format!("find {at} -mindepth 1 -delete && {engine} > /dev/null")),
             _ => shell(&format!("find {at} -mindepth 1 -delete && zstd -q -dc {} | tar -C {at} -xf -", theirs.display())),
         });
         for file in [ours, theirs] {
@@ -58,7 +71,6 @@ fn main() {
         }
     }
     let volume = scope.volume("small");
-    let image = scope.pull(&Image::new().build(), "t").reference;
     let file = PathBuf::from("f");
     measure(&mut own("--as-write", &volume, &file));
     compare("a file of 4 KiB", &[Side::Tar, Side::Refit], FILES, &|side| match side {
