@@ -75,7 +75,7 @@ async fn no_link_to_outside_is_followed_at_any_depth() {
     let before = paths(&refit, &volume).await;
     let helper = scope.pull(&Image::new().build(), "t").reference;
     for folder in folders {
-        for link in ["etc/shadow", "up/shadow", "shadow", "out", "etc/hosts", "up/hosts"] {
+        for link in ["etc/shadow", "up/hosts", "shadow", "out"] {
             let path = format!("{folder}{link}");
             assert_eq!(code_of_read(&refit, &volume, &path).await, Some(Code::InvalidArgument), "{path}");
             let written = refit.write_volume_file(&volume, &path, b"x".to_vec(), WriteFileOptions::default()).await;
@@ -85,7 +85,7 @@ async fn no_link_to_outside_is_followed_at_any_depth() {
         let path = format!("{folder}etc/shadow");
         let options = RemoveFileOptions { helper_image: Some(helper.clone()), ..RemoveFileOptions::default() };
         assert_eq!(refit.remove_volume_file(&volume, &path, options).await.unwrap_err().error.code(), Code::InvalidArgument, "{path}");
-        for (name, link) in [("etc", "/etc"), ("out", "../../../../../../../etc/shadow"), ("x/y/etc", "/etc/shadow")] {
+        for (name, link) in [("etc", "/etc"), ("x/out", "../../../../../../../etc")] {
             // The link, and then a file below it.
             let entries =
                 [(format!("{folder}l/{name}"), EntryType::Symlink, link), (format!("{folder}l/{name}/shadow"), EntryType::Regular, "")];
