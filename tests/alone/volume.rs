@@ -125,6 +125,9 @@ async fn a_call_about_files_that_is_cancelled_returns_at_once() {
     let mut header = tar::Header::new_gnu();
     header.set_path("big").unwrap();
     header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
     header.set_size(400_000_000);
     header.set_cksum();
     let archive = [header.as_bytes().as_slice(), &vec![7; 400_000_000]].concat();
