@@ -179,7 +179,16 @@ pub(super) async fn restore(refit: &Refit, call: &Call, job: Job) -> Outcome<Vol
         }
         (None, None) => None,
     };
-    let replace = replace::Replace { refit, call, found: &found, emptying: &emptying, record: &record, held: held.as_ref(), file: &file };
+    let replace = replace::Replace {
+        refit,
+        call,
+        found: &found,
+        emptying: &emptying,
+        record: &record,
+        held: held.as_ref(),
+        file: &file,
+        content: verified.content.as_deref(),
+    };
     let result =
         replace.run(&mut done, &|read| report("extracting", read, file.size, 500, 999), &|| report("removing", 0, 0, 400, 400)).await;
     done.elapsed_ms = begun.elapsed().as_millis() as u64;
@@ -201,13 +210,15 @@ fn incomplete(error: Error, record: &RestoreRecord, has_record: bool) -> Error {
 struct Verified {
     spec: VolumeSpec,
     entries: u64,
-    /// Of the content; of the file of one that the earlier Go package made.
+    /// Of the file.
     sha256: String,
+    /// Of the content; `None` of one that the earlier Go package made.
+    content: Option<String>,
 }
 
 /// Reads all of it, and changes nothing.
 async fn verify(file: &BackupFile, on_read: &(dyn Fn(u64) + Send + Sync)) -> Result<Verified> {
-    let (mut pieces, mut unpacker) = (file.stream(), Unpacker::new(file.packing));
+    let (mut pieces, mut unpacker) = (file.stream(true), Unpacker::new(file.packing));
     loop {
         match pieces.next().await? {
             Next::Bytes(bytes) => {
@@ -218,7 +229,7 @@ async fn verify(file: &BackupFile, on_read: &(dyn Fn(u64) + Send + Sync)) -> Res
             Next::End(of_file) => {
                 let whole = unpacker.finish().map_err(|error| about(file, error))?;
                 let spec = whole.manifest.map(|manifest| manifest.spec).unwrap_or_default();
-                return Ok(Verified { spec, entries: whole.entries, sha256: whole.sha256.or(of_file).unwrap_or_default() });
+                return Ok(Verified { spec, entries: whole.entries, sha256: of_file.unwrap_or_default(), content: whole.sha256 });
             }
         }
     }

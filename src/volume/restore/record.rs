@@ -23,7 +23,7 @@ pub(crate) struct RestoreRecord {
     pub(crate) volume: String,
     /// The backup, from the root of the file system.
     pub(crate) file: PathBuf,
-    /// Of the backup's content; of the file of one that the earlier Go package made.
+    /// Of the backup.
     pub(crate) sha256: String,
     /// With what the volume is made where it is missing.
     pub(crate) spec: VolumeSpec,

@@ -73,12 +73,12 @@ impl BackupFile {
         Ok(Self { path, file: Arc::new(file), packing, size })
     }
 
-    /// Reads it from its beginning.
-    pub(super) fn stream(&self) -> Pieces {
+    /// Reads it from its beginning, with `hashes` for the SHA-256 of the file too.
+    pub(super) fn stream(&self, hashes: bool) -> Pieces {
         let (sender, receiver) = mpsc::channel(WAITING);
         let (file, packing, read) = (self.file.clone(), self.packing, Arc::new(AtomicU64::new(0)));
         let counted = read.clone();
-        let thread = tokio::task::spawn_blocking(move || decompress(&file, packing, &counted, &sender));
+        let thread = tokio::task::spawn_blocking(move || decompress(&file, packing, hashes, &counted, &sender));
         Pieces { path: self.path.clone(), receiver, thread, read }
     }
 }
@@ -96,7 +96,7 @@ pub(super) struct Pieces {
 #[derive(Debug)]
 pub(super) enum Next {
     Bytes(Bytes),
-    /// The end, with the SHA-256 of a file in gzip. One in zstd has that of its content in itself.
+    /// The end, with the SHA-256 of the file where it was asked for.
     End(Option<String>),
 }
 
@@ -119,10 +119,10 @@ impl Pieces {
     }
 }
 
-fn decompress(file: &File, packing: Packing, read: &AtomicU64, to: &mpsc::Sender<Bytes>) -> io::Result<Option<String>> {
+fn decompress(file: &File, packing: Packing, hashes: bool, read: &AtomicU64, to: &mpsc::Sender<Bytes>) -> io::Result<Option<String>> {
     let mut start = file;
     start.rewind()?;
-    let counted = Counted { file, hash: (packing == Packing::Gzip).then(Sha256::new), read };
+    let counted = Counted { file, hash: hashes.then(Sha256::new), read };
     let mut from = BufReader::with_capacity(PIECE, counted);
     let is_wanted = match packing {
         Packing::Zstd => {
