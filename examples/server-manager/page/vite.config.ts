@@ -1,0 +1,21 @@
+import ui from '@nuxt/ui/vite'
+import vue from '@vitejs/plugin-vue'
+import { defineConfig } from 'vite'
+import coloursAreAStylesheet from './build/colours.ts'
+
+export default defineConfig({
+  plugins: [
+    coloursAreAStylesheet(),
+    vue(),
+    ui({
+      colorMode: false,
+      autoImport: false,
+      // The icons that the sources name are in the build: none is fetched from another host.
+      icon: { clientBundle: { scan: true } },
+      ui: { colors: { primary: 'teal', neutral: 'slate' } },
+    }),
+  ],
+  // No data: URLs, which the policy forbids too.
+  build: { assetsInlineLimit: 0, chunkSizeWarningLimit: 1500 },
+  server: { proxy: { '/api': process.env.SERVICE ?? 'http://127.0.0.1:8080' } },
+})
