@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/argon2"
 )
@@ -34,18 +36,22 @@ func HashPassword(password string) string {
 
 func hash(password string, salt []byte, passes, memory uint32, lanes uint8) []byte {
 	atOnce <- struct{}{}
-	defer func() { <-atOnce }()
+	defer func() {
+		// 64 MiB that are not needed until the next login.
+		debug.FreeOSMemory()
+		<-atOnce
+	}()
 	return argon2.IDKey([]byte(password), salt, passes, memory, lanes, keyLen)
 }
 
 // nobody has a password that nobody knows: a login with an unknown name takes as long as one with a wrong password.
-var nobody = HashPassword(Random())
+var nobody = sync.OnceValue(func() string { return HashPassword(Random()) })
 
 // CheckPassword compares the password with a stored hash; "" is that of nobody.
 func CheckPassword(stored, password string) bool {
 	known := stored != ""
 	if !known {
-		stored = nobody
+		stored = nobody()
 	}
 	matches, err := compare(stored, password)
 	return known && err == nil && matches

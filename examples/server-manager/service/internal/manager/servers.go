@@ -156,12 +156,28 @@ func (m *Manager) CreateServer(ctx context.Context, server *store.Server) error 
 	case err != nil:
 		return err
 	}
-	if _, err := m.docker.CreateContainerWithRollback(server.ID, server.SessionName, server.Port, server.QueryPort, server.RconPort, server.AdminPassword,
-		server.Map, server.GameModIds, server.AutoRestart); err != nil {
+	if err = m.isFree(server); err == nil {
+		_, err = m.docker.CreateContainerWithRollback(server.ID, server.SessionName, server.Port, server.QueryPort, server.RconPort, server.AdminPassword,
+			server.Map, server.GameModIds, server.AutoRestart)
+	}
+	if err != nil {
 		return errors.Join(err, m.store.DeleteServer(server.ID))
 	}
 	m.Operations.Changed(operation.TopicServers)
 	return nil
+}
+
+// isFree refuses names that something on the engine has already: docker_manager would replace that container, and the game write into that volume.
+func (m *Manager) isFree(server *store.Server) error {
+	exists, err := m.docker.ContainerExists(m.container(server.ID))
+	if err == nil && !exists {
+		exists, err = m.docker.VolumeExists(m.volume(server.ID))
+	}
+	if err != nil || !exists {
+		return err
+	}
+	return Fail("CONFLICT", "The engine has a container %s or a volume %s already, and this service has not made it: try again, and the server gets another number.",
+		m.container(server.ID), m.volume(server.ID))
 }
 
 // Start starts the server once all images that it needs are local; none is pulled.

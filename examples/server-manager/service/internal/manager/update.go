@@ -2,6 +2,8 @@ package manager
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	refit "github.com/refit-rs/refit/bindings/go"
@@ -30,7 +32,11 @@ func (m *Manager) Pull(image, actor string) (operation.Operation, bool, error) {
 				return m.failure(err)
 			}
 			m.pulledNow(image, result.After.ID)
-			set(func(o *operation.Operation) { pulled(o, result) })
+			version := m.version(ctx, result.After.ID)
+			set(func(o *operation.Operation) {
+				pulled(o, result)
+				o.To.Version = version
+			})
 			return nil
 		}))
 }
@@ -78,6 +84,11 @@ func (m *Manager) Rollback(image, to, actor string, affected []operation.Server)
 	return m.Operations.Start(o, []string{imageKey(image)}, isKind(operation.Rollback), m.worker(image, func(ctx context.Context, set setter) *Failure {
 		options := refit.RollbackOptions{To: to, RecreateOptions: refit.RecreateOptions{StopTimeout: stopGrace, Settle: time.Duration(m.config.Settle),
 			Actor: actor, OnProgress: follow(set, image)}}
+		if before, err := m.client.ImageInfo(ctx, image); err == nil {
+			set(func(o *operation.Operation) {
+				o.From = &refit.HistorySide{ID: before.ID, Digest: digest(before.Digests), Version: before.Version}
+			})
+		}
 		report, err := m.client.Rollback(ctx, image, options)
 		if report == nil {
 			return m.failure(err)
@@ -101,6 +112,10 @@ func (m *Manager) report(image string, report *refit.UpdateReport, err error, se
 	set(func(o *operation.Operation) {
 		for _, server := range done.Servers {
 			*o.ServerOf(server.Container) = server
+		}
+		if failure == nil {
+			// What is not in the report was current already, and was left alone.
+			o.Servers = slices.DeleteFunc(o.Servers, func(server operation.Server) bool { return server.State == operation.Waiting })
 		}
 		withServers(o.Servers, known)
 		o.Warnings = append(append(o.Warnings, done.Warnings...), report.Warnings...)
@@ -126,11 +141,11 @@ func (m *Manager) report(image string, report *refit.UpdateReport, err error, se
 // sides are the versions before and after, as the check has found them.
 func sides(o *operation.Operation, check *refit.Check) {
 	if local := check.Local; local != nil {
-		before := refit.HistorySide{ID: local.ID, Version: local.Version}
-		if len(local.Digests) > 0 {
-			before.Digest = &local.Digests[0]
+		o.From = &refit.HistorySide{ID: local.ID, Version: local.Version, Digest: digest(local.Digests)}
+		if o.To == nil && check.HasUpdate != nil && !*check.HasUpdate {
+			o.To = o.From
+			return
 		}
-		o.From = &before
 	}
 	if remote := check.Remote; remote != nil {
 		after := refit.HistorySide{Digest: &remote.Digest, Version: remote.Version}
@@ -146,16 +161,22 @@ func pulled(o *operation.Operation, result *refit.PullResult) {
 	o.Changed, o.BytesDownloaded = &changed, &bytes
 	o.To = &refit.HistorySide{ID: result.After.ID, Digest: result.Digest}
 	if result.Before != nil {
-		o.From = &refit.HistorySide{ID: result.Before.ID}
-		if len(result.Before.Digests) > 0 {
-			o.From.Digest = &result.Before.Digests[0]
-		}
+		o.From = &refit.HistorySide{ID: result.Before.ID, Digest: digest(result.Before.Digests)}
 	}
 	o.Warnings = append(o.Warnings, result.Warnings...)
 	for i := range o.Layers {
 		o.Layers[i].Status = refit.LayerComplete
 		o.Layers[i].Progress = max(o.Layers[i].Progress, o.Layers[i].Size)
 	}
+}
+
+// digest is that of the first "repository@sha256:…".
+func digest(references []string) *string {
+	if len(references) == 0 {
+		return nil
+	}
+	_, digest, _ := strings.Cut(references[0], "@")
+	return &digest
 }
 
 type setter = func(func(*operation.Operation))

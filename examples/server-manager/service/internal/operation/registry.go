@@ -66,7 +66,7 @@ func NewRegistry(earlier []Operation, save func(*Operation)) *Registry {
 type Busy struct{ Operation Operation }
 
 func (b *Busy) Error() string {
-	return fmt.Sprintf("a %s is in progress: wait until it has ended, or cancel it", b.Operation.Kind)
+	return fmt.Sprintf("Another operation (%s) is in progress: wait until it has ended, or cancel it.", b.Operation.Kind)
 }
 
 // Work does the operation. What it returns is the operation's error; the rest it writes by set.

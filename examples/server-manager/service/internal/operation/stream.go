@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -79,12 +80,7 @@ func (r *Registry) collect(viewer Viewer, number uint64, ended bool) ([]Event, u
 			changes = append(changes, change{at, Event{ID: r.eventID(at), Name: "changed", Data: topicJSON(topic)}})
 		}
 	}
-	slices.SortFunc(changes, func(a, b change) int {
-		if a.number < b.number {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(changes, func(a, b change) int { return cmp.Compare(a.number, b.number) })
 	events := make([]Event, len(changes))
 	for i, c := range changes {
 		events[i] = c.event
