@@ -65,7 +65,7 @@ func TestBodiesThatAreNoJSONTooLargeOrUnknown(t *testing.T) {
 	for _, path := range []string{"affected", "plan", "check-updates", "history"} {
 		admin.refused("GET", "/api/servers/images/"+path+"?image_name=alpine", nil, 404, "IMAGE_NOT_MANAGED")
 	}
-	for _, path := range []string{"affected", "plan", "history?kind=x", "history?result=x", "history?since=yesterday", "history?limit=1001", "history?server_id=-1", "history?actor=" + strings.Repeat("a", 65), "operations?active=1"} {
+	for _, path := range []string{"affected", "plan", "check-updates?image_name=", "history?kind=x", "history?result=x", "history?since=yesterday", "history?limit=1001", "history?server_id=-1", "history?actor=" + strings.Repeat("a", 65), "operations?active=1"} {
 		admin.refused("GET", "/api/servers/images/"+path, nil, 400, "INVALID_ARGUMENT")
 	}
 	admin.refused("GET", "/api/servers/images/history?server_id=7", nil, 404, "NOT_FOUND")
