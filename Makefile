@@ -15,9 +15,9 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\)%*:.*## /\1\t/p' Makefile | expand -t 16
 
 test: ## every test, on a real engine and registry
-	$(NEED) rust c $(if $(wildcard bindings/go/go.mod),go)
+	$(NEED) rust c go service node
 	mkdir -p $(TARGET)
-	$(LAB) $(MAKE) test-rust test-go 2>&1 | tee $(TARGET)/test.log
+	$(LAB) $(MAKE) test-rust test-go test-service 2>&1 | tee $(TARGET)/test.log
 	@grep -a '^UNSTEADY: ' $(TARGET)/test.log || true
 	# Every login of the tests has such a secret, and nothing that was written may hold one.
 	! grep -anE 'REFIT-SECRET|lab-secret|proxy-secret' $(TARGET)/test.log
@@ -58,6 +58,27 @@ test-go-stress: ## the Go tests with checks of each pointer that goes to C, and 
 
 test-go-oldest: ## the Go tests with the oldest Go that go.mod allows, which the go command gets
 	GOTOOLCHAIN=go$$(sed -n 's/^go //p' bindings/go/go.mod).0 $(MAKE) test-go
+
+# Linked with what the tests of the binding are linked with: the debug build, or what REFIT_BUILT names.
+SERVICE := examples/server-manager
+service-build:
+	$(NEED) rust c service node
+	cargo test -q --test abi --no-run
+	$(MAKE) go REFIT_BUILT=$(or $(REFIT_BUILT),$(TARGET)/debug/deps)
+	cargo build -q --workspace --bin lab
+	cd $(SERVICE)/page && npm ci --no-audit --no-fund --loglevel=error && npm run -s build
+	find $(SERVICE)/service/internal/page/dist -mindepth 1 ! -name about.txt -delete
+	cp -r $(SERVICE)/page/dist/. $(SERVICE)/service/internal/page/dist/
+	cd $(SERVICE)/service && go build -o $(abspath $(TARGET))/server-manager .
+
+service: service-build ## the example service with its page and the demo's images, until Ctrl-C: prints its address and the first administrator's link
+	$(LAB) $(SERVICE)/run
+
+test-service: service-build ## the example service: its routes, what its OpenAPI document allows, its page in a browser
+	$(NEED) python chromium
+	cd $(SERVICE)/service && go vet ./... && SERVER_MANAGER=$(abspath $(TARGET))/server-manager $(abspath $(TARGET))/debug/lab run -- go test ./...
+	$(TARGET)/debug/lab run -- $(SERVICE)/test-schema
+	cd $(SERVICE)/page && SERVER_MANAGER=$(abspath $(TARGET))/server-manager $(abspath $(TARGET))/debug/lab run -- npm run -s test:e2e
 
 test-go-cross: ## programs for musl and for arm64, built from their archives and run; two releases are built for it
 	$(NEED) rust c go
@@ -168,6 +189,8 @@ go-module: ## the Go module, ready to be tagged or vendored, with the archives t
 clean: ## takes the lab down, then everything that was built
 	-cargo build -q --workspace --bin lab && $(TARGET)/debug/lab down
 	cargo clean
+	find $(SERVICE)/service/internal/page/dist -mindepth 1 ! -name about.txt -delete
+	rm -rf $(SERVICE)/page/node_modules $(SERVICE)/page/dist
 	rm -f bindings/go/lib/*/librefit.a bindings/go/lib/*/built.h bindings/go/include/refit.h bindings/go/built.h
 
-.PHONY: help test test-rust test-kills test-c test-go test-go-stress test-go-oldest test-go-cross bench-go demo matrix lint header schema build archive dist install go go-archive go-module clean
+.PHONY: help test test-rust test-kills test-c test-go test-go-stress test-go-oldest test-go-cross bench-go demo matrix lint header schema build archive dist install go go-archive go-module clean service-build service test-service
