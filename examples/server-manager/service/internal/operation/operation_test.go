@@ -54,8 +54,12 @@ func TestASlowClientSkipsStatesAndMissesNoEnd(t *testing.T) {
 	count, ended := 0, false
 	enough := errors.New("enough")
 	followed := make(chan error, 1)
+	// A stream that begins after the end does not have it.
+	var begun sync.Once
+	listening := make(chan bool)
 	go func() {
 		followed <- r.Follow(ctx, func() Viewer { return Viewer{Administrator: true} }, "", func(events []Event) error {
+			begun.Do(func() { close(listening) })
 			time.Sleep(50 * time.Millisecond)
 			for _, event := range events {
 				var o Operation
@@ -76,6 +80,7 @@ func TestASlowClientSkipsStatesAndMissesNoEnd(t *testing.T) {
 			return nil
 		})
 	}()
+	<-listening
 	_, joined, err := r.Start(Operation{Kind: Pull, Actor: text("admin")}, []string{"image"}, func(*Operation) bool { return true }, func(_ context.Context, set func(func(*Operation))) *Error {
 		for i := range 5000 {
 			set(func(o *Operation) { o.Permille = i / 5 })
