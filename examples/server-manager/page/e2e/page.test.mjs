@@ -161,6 +161,8 @@ step('a new version is shown after a check, and a check that failed is an error'
   await card(page, game).locator('[data-state=update_available]').waitFor()
   await card(page, tools).locator('[data-state=up_to_date]').waitFor()
   await card(page, away).locator('[data-code=CHECK_UNREACHABLE]').waitFor()
+  // The results are shown before the last answer is there.
+  await page.locator('[data-test=check-all]:not([disabled])').waitFor()
   await examine(page, 'images-update', names)
 })
 
