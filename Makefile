@@ -32,7 +32,7 @@ test-rust: ## the library's tests, those of the C ABI among them
 
 test-kills: ## the kills and faults of recreations and recoveries at every call, the reading ones too, with every kind of fault
 	$(NEED) rust c
-	$(LAB) env REFIT_EVERY_KILL=1 $(TEST) --test it -- container::recover container::recreate::faults
+	$(LAB) env REFIT_EVERY_KILL=1 $(TEST) --test it -- container::recover container::recreate::faults volume::kills volume::restore_in_rollback
 
 test-c: ## the tests of the C ABI alone
 	$(NEED) rust c
