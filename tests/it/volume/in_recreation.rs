@@ -103,7 +103,7 @@ async fn a_recreation_backs_up_what_the_old_container_has_left() {
     assert_eq!(content, (b"kept".to_vec(), b"ended\n".to_vec()), "after the stop, before the start of the new one");
     assert_eq!(read(&refit, &backed.volume, "state").await, b"new\n");
     assert!(!report.warnings.iter().any(|warning| warning.code.starts_with("volume_")), "{:?}", report.warnings);
-    let phases = phases.lock().unwrap();
+    let phases = phases.lock().unwrap().clone();
     let at = |phase: &str| phases.iter().position(|one| *one == phase);
     assert!(at("stopping") < at("backing_up") && at("backing_up") < at("renaming") && at("backing_up").is_some(), "{phases:?}");
     assert!(bytes.load(Ordering::Relaxed) >= 512, "bytes are reported");

@@ -1,4 +1,4 @@
-//! PostgreSQL from Debian's packages, with its data in a named volume.
+//! `PostgreSQL` from Debian's packages, with its data in a named volume.
 //!
 //! Rules: docs/volumes.md, sections 7 and 8.
 
