@@ -17,7 +17,8 @@ use super::connected::refit;
 
 type Outcome<T> = Result<T, Box<Failure<T>>>;
 
-const AT_MOST: Duration = Duration::from_millis(100);
+/// The library needs less than 100 ms on an idle machine. An engine that writes 400 MB to a slow disk adds to it: 113 ms were measured once.
+const AT_MOST: Duration = Duration::from_millis(250);
 
 /// Fires a cancel, and notes when.
 #[derive(Clone)]
