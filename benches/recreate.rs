@@ -1,24 +1,21 @@
 //! Downtime of one recreation by the engine's clock (from the end of the old container to the start of the new one), beside what the engine
 //! itself needs to stop and start a container that exists already, and beside stop, remove, create, start, and compose's `up -d
-//! --force-recreate`. In turn, ten rounds each; once with a small container and once with 20,000 files in its writable layer. Then fifty
-//! containers of one image updated side by side and one at a time.
+//! --force-recreate`. In turn, ten rounds each; once with a small container and once with 20,000 files in its writable layer.
 //!
 //! `make bench-recreate`; with compose where `docker compose` or `docker-compose` is installed.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use refit::container::RecreateOptions;
-use refit::image::UpdateOptions;
 use refit::{ConnectOptions, Refit};
 use refit_lab::{Image, Lab};
 use serde_json::{Value, json};
 
 const ROUNDS: usize = 10;
-const CONTAINERS: usize = 50;
 const FILES: &str = "mkdir /many; i=0; while [ $i -lt 20000 ]; do : > /many/$i; i=$((i+1)); done; echo made";
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -28,7 +25,6 @@ async fn main() {
     let refit = Refit::connect(options).await.expect("the lab's engine");
     one_container(lab, &refit, "small container", None).await;
     one_container(lab, &refit, "20,000 files in the writable layer", Some(FILES)).await;
-    many_containers(lab, &refit).await;
 }
 
 async fn one_container(lab: &Lab, refit: &Refit, what: &str, fill: Option<&str>) {
@@ -136,24 +132,6 @@ impl Compose {
 impl Drop for Compose {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.file);
-    }
-}
-
-async fn many_containers(lab: &Lab, refit: &Refit) {
-    let scope = lab.scope("bench-many");
-    let image = scope.pull(&Image::new().version("0").build(), "t");
-    for index in 0..CONTAINERS {
-        lab.engine.run_image(&scope.name(&format!("c{index}")), &image.reference);
-    }
-    println!("{CONTAINERS} running containers of one image, wall s of img_update (settle 0.5 s)");
-    for (round, at_once) in [1, 4, 1, 4].into_iter().enumerate() {
-        scope.publish(&Image::new().version(&format!("{}", round + 1)).build(), "t");
-        let recreate = RecreateOptions { settle: Duration::from_millis(500), ..RecreateOptions::default() };
-        let options = UpdateOptions { recreate, max_concurrency: Some(at_once), ..UpdateOptions::default() };
-        let begun = Instant::now();
-        let report = refit.update(&image.reference, options).await.expect("an update");
-        assert_eq!(report.containers.len(), CONTAINERS);
-        println!("  {at_once} at a time: {:.2}", begun.elapsed().as_secs_f64());
     }
 }
 

@@ -14,7 +14,7 @@ use refit::volume::{BackupOptions, ReadFileOptions, RestoreOptions, WriteFileOpt
 use refit::{ConnectOptions, Refit};
 use refit_lab::{Image, Lab, Scope};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const FILES: usize = 11;
 /// Of a volume, in files of [`FILE`].
 const SIZE: usize = 1_000_000_000;
@@ -26,6 +26,8 @@ enum Side {
     Tar,
     /// The same, and `sync` of the file: refit waits for the disk.
     TarSynced,
+    /// `tar` in a container, `zstd` outside of it: for a client that cannot read the volume's folder.
+    Run,
     /// `docker cp`, without compression.
     Engine,
     Refit,
@@ -49,9 +51,13 @@ fn main() {
         let (ours, theirs) = (folder.join("refit.tar.zst"), folder.join("tar.tar.zst"));
         println!("{what}, {SIZE} bytes, {ROUNDS} rounds");
         measure(&mut shell(&format!("docker create --name {container} -v {volume}:/v {image} none")));
-        compare("backup", &[Side::Tar, Side::TarSynced, Side::Engine, Side::Refit], ROUNDS, &|side| match side {
+        compare("backup", &[Side::Tar, Side::TarSynced, Side::Run, Side::Engine, Side::Refit], ROUNDS, &|side| match side {
             Side::Engine => shell(&format!("docker cp {container}:/v/. - > /dev/null")),
             Side::Tar => shell(&format!("tar -C {at} -cf - . | zstd -q -3 -f -o {}", theirs.display())),
+            Side::Run => {
+                let run = format!("docker run --rm -v {volume}:/v {image} tar -C /v -cf - .");
+                shell(&format!("{run} | zstd -q -3 -f -o {}", theirs.display()))
+            }
             Side::TarSynced => shell(&format!("tar -C {at} -cf - . | zstd -q -3 -f -o {0} && sync {0}", theirs.display())),
             Side::Refit => own("--as-backup", &volume, &ours),
         });
@@ -61,9 +67,13 @@ fn main() {
             "docker create --name {container} -v {volume}:/v {image} none && zstd -q -dc {} | docker cp - {container}:/v && docker rm {container}",
             theirs.display()
         );
-        compare("restore", &[Side::Tar, Side::Engine, Side::Refit], ROUNDS, &|side| match side {
+        compare("restore", &[Side::Tar, Side::Run, Side::Engine, Side::Refit], ROUNDS, &|side| match side {
             Side::Refit => own("--as-restore", &volume, &ours),
             Side::Engine => shell(&format!("find {at} -mindepth 1 -delete && {engine} > /dev/null")),
+            Side::Run => {
+                let run = format!("docker run -i --rm -v {volume}:/v {image} tar -C /v -xf -");
+                shell(&format!("find {at} -mindepth 1 -delete && zstd -q -dc {} | {run}", theirs.display()))
+            }
             _ => shell(&format!("find {at} -mindepth 1 -delete && zstd -q -dc {} | tar -C {at} -xf -", theirs.display())),
         });
         for file in [ours, theirs] {

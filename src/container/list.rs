@@ -154,7 +154,8 @@ impl Listing {
 
     /// The container of a name, and those with the temporary names of its recreations.
     async fn read_named(engine: &Engine, name: &str) -> Result<Self> {
-        let (entries, now) = containers::list_named(engine, name).await?;
+        let (mut entries, now) = containers::list_named(engine, name).await?;
+        entries.retain(|entry| names::is_of(entry, name));
         Ok(Self { engine: engine.endpoint().to_string(), entries, now })
     }
 

@@ -26,7 +26,7 @@ impl Refit {
                 call.report(Progress { current: phase.bytes, ..whole });
             };
             let draft = Draft::of_container(HistoryKind::Recreate, &call, container.trim_start_matches('/'));
-            let known = Known { old_image: None, inventory: &Inventory::default() };
+            let known = Known { old_image: None, inventory: &Inventory::default(), turns: None };
             let outcome = recreate(&refit, &call, &container, &options, known, &report).await;
             let recreation = refit.record_recreation(draft, outcome).await?;
             report(Phase::new("done", 1000));

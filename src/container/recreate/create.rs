@@ -86,7 +86,7 @@ impl Run<'_> {
         for warning in warnings {
             self.warn(ENGINE_WARNING, warning);
         }
-        let (list, now) = container_list::list_temporary(self.engine, &self.pair.name).await?;
+        let (list, now) = container_list::list_temporary(self.engine).await?;
         prepare::check_leftovers(&list, &self.pair.name, Some(&new), now)?;
         self.begin_step("creating", 150).await?;
         join_networks(self.engine, &new, &plan.disconnects, &plan.connects).await?;

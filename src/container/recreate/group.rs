@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::future;
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::rollback::roll_back;
 use super::run::Run;
+use super::turn::Turn;
 use super::{Prepared, RecreateOptions, Recreation, RecreationResult};
 use crate::client::Refit;
 use crate::container::create_body::{Change, Difference};
@@ -50,11 +51,13 @@ impl<'a> Group<'a> {
         options: &'a RecreateOptions,
         dependents_options: &'a RecreateOptions,
         on_phase: PhaseReporter<'a>,
+        turns: Option<&'a Semaphore>,
     ) -> Self {
         let waiting = std::mem::take(&mut prepared.dependents).into();
         let bystanders = create_body::bystander_warnings(&prepared.inventory.containers, state::id(&prepared.container));
         let mut first = Run::new(refit, call, prepared, options, on_phase, false);
         first.report.warnings.extend(bystanders);
+        first.turn = Turn::new(turns.filter(|_| first.pair.mode.runs()));
         let runs = vec![first];
         Self { refit, call, options: dependents_options, on_phase, runs, waiting, at: 0 }
     }

@@ -14,12 +14,14 @@ mod replace;
 mod report;
 mod rollback;
 mod run;
+mod turn;
 mod volumes;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::inventory::{Depth, Inventory};
 use super::replacement::{Phase, PhaseReporter};
@@ -48,6 +50,8 @@ pub(crate) struct Known<'a> {
     pub(crate) old_image: Option<&'a Arc<Value>>,
     /// The other containers.
     pub(crate) inventory: &'a Inventory,
+    /// How many containers of the same update are stopped and started at a time.
+    pub(crate) turns: Option<&'a Semaphore>,
 }
 
 /// Recreates one container.
@@ -92,7 +96,7 @@ pub(crate) async fn recreate(
         prepared.stop_can_be_recovered(options).map_err(|error| refuse(error, &found))?;
         let dependents: Result<Vec<_>> = prepared.dependents.iter().map(|dependent| take(dependent.name())).collect();
         let _dependents = dependents.map_err(|error| refuse(error, &found))?;
-        let mut group = Group::new(refit, call, prepared, options, &dependents_options, &on_phase);
+        let mut group = Group::new(refit, call, prepared, options, &dependents_options, &on_phase, known.turns);
         let result = group.perform().await;
         known.inventory.changed(group.ids());
         if result.is_err() && group.may_retry() && attempt < ATTEMPTS {

@@ -116,7 +116,7 @@ pub(crate) async fn find(engine: &Engine, container: &str) -> Result<Value> {
         }
     } else {
         let name = container.trim_start_matches('/');
-        let (list, now) = container_list::list_temporary(engine, name).await?;
+        let (list, now) = container_list::list_temporary(engine).await?;
         check_leftovers(&list, name, None, now)?;
         Err(Code::NotFound.error(format!("there is no container {}", shown(container))).with_container(container))
     }

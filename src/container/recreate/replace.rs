@@ -90,6 +90,8 @@ impl Run<'_> {
 
     /// Step 4: the old container is stopped; one that did not run is only inspected.
     async fn stop(&mut self) -> Result<Value> {
+        let (call, turn) = (self.call, &mut self.turn);
+        self.pair.lease.during(call.run(turn.take())).await?;
         self.begin_step("stopping", 300).await?;
         // A container's processes may have ended with the container whose namespace they share.
         let old = if self.is_dependent { self.old_in_place().await? } else { self.old_unchanged().await? };
@@ -102,7 +104,7 @@ impl Run<'_> {
         let (engine, engine_wait) = (self.engine, self.pair.engine_wait);
         let chosen = self.options.stop_timeout;
         let stopping = async { Ok(stop::stop(engine, &old, chosen, engine_wait).await) };
-        let stopped = self.pair.lease.during(stopping).await?;
+        let stopped = self.turn.during(self.pair.lease.during(stopping)).await?;
         if let Err(StopFailure::StillRunning(error)) = stopped {
             self.stage = Stage::OldUntouched;
             return Err(error);
@@ -156,7 +158,9 @@ impl Run<'_> {
         let start = start_when_port_is_free(self.engine, new, || call.interrupt().is_none());
         // The engine goes on with a start whose request was given up: a call that has ended waits a little for the answer.
         let start = call.run_to_answer(self.engine.timeout(), start);
-        self.pair.lease.during(start).await.map_err(|error| self.of_new(error))?;
+        let started = self.turn.during(self.pair.lease.during(start)).await;
+        self.turn.end();
+        started.map_err(|error| self.of_new(error))?;
         self.step("waiting", 600);
         let watch = self.options.watch(&self.prepared.container);
         let settled = self.pair.lease.during(call.run(settle(self.engine, new, watch))).await?;

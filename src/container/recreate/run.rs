@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::prepare::Prepared;
+use super::turn::Turn;
 use super::{RecreateOptions, Recreation};
 use crate::client::Refit;
 use crate::container::create_body::{Difference, Warning};
@@ -58,6 +59,8 @@ pub(super) struct Run<'a> {
     pub(super) is_on_overlay: bool,
     /// The volumes that were backed up for another container of the same call.
     pub(super) backed_up_before: BTreeSet<String>,
+    /// To be stopped and started while few others are.
+    pub(super) turn: Turn<'a>,
 }
 
 impl<'a> Run<'a> {
@@ -106,6 +109,7 @@ impl<'a> Run<'a> {
             is_dependent,
             is_on_overlay: false,
             backed_up_before: BTreeSet::new(),
+            turn: Turn::default(),
         }
     }
 

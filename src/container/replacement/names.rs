@@ -143,6 +143,12 @@ pub(crate) fn own_name(entry: &Value) -> Option<&str> {
     names.map(|name| name.strip_prefix('/').unwrap_or(name)).find(|name| !name.is_empty() && !name.contains('/'))
 }
 
+/// Whether an entry of the engine's list is this container, or one of its recreations.
+pub(crate) fn is_of(entry: &Value, container: &str) -> bool {
+    let Some(name) = own_name(entry) else { return false };
+    name == container || TemporaryName::parse(name).is_some_and(|temporary| temporary.container == container)
+}
+
 /// Whether a recreation of a container is in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OperationState {
@@ -239,6 +245,14 @@ mod tests {
             assert_eq!(TemporaryName::parse(text), Some(name.clone()), "{text}");
             assert_eq!(TemporaryName::parse(&format!("/{text}")), Some(name), "/{text}");
         }
+    }
+
+    #[test]
+    fn an_entry_is_of_the_container_whose_name_or_temporary_name_it_has() {
+        let of = |names: Value| is_of(&json!({"Names": names}), "web");
+        assert!(of(json!(["/web"])) && of(json!(["/db/alias", "/web"])) && of(json!(["/web.refit-new-0123456789ab-r-65000000"])));
+        assert!(!of(json!(["/web2"])) && !of(json!(["/web/alias", "/db"])) && !of(json!(["/my.web.refit-new-0123456789ab-r-65000000"])));
+        assert!(!of(Value::Null));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::containers::{TEMPORARY, name_pattern};
+use super::containers::TEMPORARY;
 use crate::engine::{Engine, escape};
 use crate::{Code, Result};
 
@@ -97,10 +97,9 @@ pub(crate) async fn list_of(engine: &Engine, ids: &BTreeSet<String>) -> Result<(
     read(engine, "listing containers by their ids", &filtered(&serde_json::json!({ "id": ids }))).await
 }
 
-/// The containers with the temporary names of recreations of one container; their entries tell exactly.
-pub(crate) async fn list_temporary(engine: &Engine, container: &str) -> Result<(Vec<ListedEntry>, i64)> {
-    let path = filtered(&serde_json::json!({ "name": [name_pattern(container, TEMPORARY)] }));
-    read(engine, &format!("listing the recreations of container {container}"), &path).await
+/// The containers with temporary names, those of all recreations; their entries tell exactly.
+pub(crate) async fn list_temporary(engine: &Engine) -> Result<(Vec<ListedEntry>, i64)> {
+    read(engine, "listing the containers of recreations", &filtered(&serde_json::json!({ "name": [TEMPORARY] }))).await
 }
 
 fn filtered(filters: &Value) -> String {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::plan::UpdateStep;
 use super::report::ContainerUpdate;
@@ -22,6 +22,9 @@ pub(super) const BEGIN: u32 = 500;
 
 /// How many are in progress for each place, those included that only wait.
 const IN_ALL: usize = 3;
+
+/// Of so many places one at a time is stopped and started, while the new containers of the others are created.
+const PLACES_PER_TURN: usize = 2;
 
 /// What became of the containers.
 pub(super) struct Outcomes {
@@ -54,6 +57,7 @@ pub(super) async fn recreate_in_order(
     let mut done: Vec<(usize, ContainerUpdate)> = Vec::new();
     let mut errors = Vec::new();
     let progress = InProgress::default();
+    let turns = Semaphore::new(at_once.div_ceil(PLACES_PER_TURN));
     let mut running = FuturesUnordered::new();
     let (mut next, mut alone) = (0, false);
     loop {
@@ -70,7 +74,8 @@ pub(super) async fn recreate_in_order(
             // One that was recreated together with the container that it refers to is done.
             if !done.iter().any(|(index, _)| *index == next) {
                 alone = steps[next].alone;
-                running.push(recreate_one(refit, call, steps, next, options, inventory, &progress));
+                let known = Known { old_image: Some(&steps[next].old_image), inventory, turns: Some(&turns) };
+                running.push(recreate_one(refit, call, steps, next, options, known, &progress));
             }
             next += 1;
             continue;
@@ -154,7 +159,7 @@ async fn recreate_one(
     steps: &[UpdateStep],
     index: usize,
     options: &UpdateOptions,
-    inventory: &Inventory,
+    known: Known<'_>,
     progress: &InProgress,
 ) -> (usize, ContainerUpdate, Option<Error>) {
     let turn = &steps[index];
@@ -166,7 +171,6 @@ async fn recreate_one(
         let whole = (BEGIN + share * index as u32 + share * phase.permille.min(1000) / 1000).min(999);
         call.report(Progress { step, steps, current: phase.bytes, ..Progress::whole("update", turn.name.as_str(), phase.name, whole) });
     };
-    let known = Known { old_image: Some(&turn.old_image), inventory };
     match recreation::recreate(refit, call, &turn.id, &options.recreate, known, &report).await {
         Ok(recreation) => (index, ContainerUpdate::Recreation(Box::new(recreation)), None),
         Err(failure) => match failure.report {

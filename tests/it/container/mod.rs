@@ -1,6 +1,7 @@
 //! Containers: recreation, recovery, and an engine that restarts meanwhile; logs, commands, statistics.
 
 mod exec;
+mod find;
 mod logs;
 mod reboot;
 mod recover;

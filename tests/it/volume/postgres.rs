@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use refit::Refit;
 use refit::container::{ExecOptions, RecreateOptions, RecreationResult};
 use refit::volume::RestoreOptions;
+use refit::{Code, ConnectOptions, Refit};
 use refit_lab::{Image, Lab, Scope};
 use serde_json::{Value, json};
 
@@ -18,6 +18,11 @@ use super::backup::{Folder, back_up};
 use super::leftovers::PATIENCE;
 use super::{has_files, storage_containers};
 use crate::connected::refit;
+
+/// What the image does when it starts.
+const SERVES: &str = "[\"/start\"]";
+/// The files of all tables are overwritten, and nothing serves them.
+const RUINS: &str = r#"["sh", "-c", "for f in /data/base/*/*; do echo ruined > $f; done; exit 1"]"#;
 
 /// The server, as a local image.
 struct Postgres<'a> {
@@ -36,7 +41,7 @@ impl<'a> Postgres<'a> {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let archive = std::fs::read(String::from_utf8(made.stdout).unwrap().trim()).unwrap();
         let postgres = Self { scope, refit: refit().await, archive, name: scope.name("db"), volume: scope.volume("data") };
-        postgres.move_tag(1);
+        postgres.move_tag(1, SERVES);
         let mounts = json!([{"Type": "volume", "Source": postgres.volume, "Target": "/data"}]);
         let host = json!({"Mounts": mounts, "NetworkMode": "none"});
         scope
@@ -53,8 +58,8 @@ impl<'a> Postgres<'a> {
     }
 
     /// To an image with another label.
-    fn move_tag(&self, version: u32) {
-        let changes = ["USER 70".to_owned(), "CMD [\"/start\"]".into(), format!("LABEL version={version}")];
+    fn move_tag(&self, version: u32, command: &str) {
+        let changes = ["USER 70".to_owned(), format!("CMD {command}"), format!("LABEL version={version}")];
         let changes = changes.iter().map(|change| change.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>());
         let changes: String = changes.map(|change| format!("&changes={change}")).collect();
         let path = format!("/images/create?fromSrc=-&repo=refit-local/{}&tag=t{changes}", self.scope.name);
@@ -131,7 +136,7 @@ async fn an_update_of_postgresql_keeps_every_committed_row() {
     let postgres = Postgres::run(&scope).await;
     let stop = Arc::new(AtomicBool::new(false));
     let old = lab.engine.container(&postgres.name).unwrap()["Id"].clone();
-    postgres.move_tag(2);
+    postgres.move_tag(2, SERVES);
     let update = async {
         while postgres.rows().await.len() < 20 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -194,4 +199,51 @@ async fn a_backup_of_postgresql_brings_back_a_table_that_was_dropped() {
     assert_eq!(postgres.rows().await, before);
     assert_eq!(postgres.must("select sum(length(filler)) from rows").await, (before.len() * 1000).to_string());
     assert!(storage_containers(&scope, &postgres.volume).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_ruins_the_tables_of_postgresql_is_rolled_back_with_every_committed_row() {
+    let lab = Lab::get();
+    if !has_files(lab) {
+        return;
+    }
+    let scope = lab.scope("postgres-ruined");
+    let folder = Folder::new(&scope);
+    std::fs::create_dir(folder.file("backups")).unwrap();
+    let postgres = Postgres::run(&scope).await;
+    let old = lab.engine.container(&postgres.name).unwrap()["Id"].clone();
+    postgres.move_tag(2, RUINS);
+    let options = ConnectOptions {
+        host: Some(lab.engine.host()),
+        state_dir: Some(folder.file("state")),
+        helper_image: Some(scope.pull(&Image::new().build(), "helper").reference),
+        timeout: PATIENCE,
+        ..ConnectOptions::default()
+    };
+    let refit = Refit::connect(options).await.unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let update = async {
+        while postgres.rows().await.len() < 20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let options = RecreateOptions {
+            backup_volumes: Some(folder.file("backups")),
+            restore_on_rollback: true,
+            // A busy engine reports late that a container has ended.
+            settle: Duration::from_secs(3),
+            ..RecreateOptions::default()
+        };
+        let done = refit.recreate_container(postgres.name.clone(), options).await;
+        stop.store(true, Ordering::SeqCst);
+        done.unwrap_err()
+    };
+    let (failure, committed) = tokio::join!(update, postgres.insert(0, &stop));
+    assert_eq!(failure.error.code(), Code::RolledBack, "{}", failure.error);
+    let restored = failure.report.unwrap().warnings.into_iter().filter(|warning| warning.code == "volumes_restored");
+    assert_eq!(restored.count(), 1, "the new version has run");
+    assert_eq!(lab.engine.container(&postgres.name).unwrap()["Id"], old);
+    postgres.until_ready().await;
+    let rows = postgres.rows().await;
+    assert!(committed.len() > 10 && committed.iter().all(|number| rows.binary_search(number).is_ok()), "{committed:?}; {rows:?}");
+    assert_eq!(postgres.must("select sum(length(filler)) from rows").await, (rows.len() * 1000).to_string());
 }
