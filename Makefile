@@ -60,14 +60,13 @@ test-go-oldest: ## the Go tests with the oldest Go that go.mod allows, which the
 	GOTOOLCHAIN=go$$(sed -n 's/^go //p' bindings/go/go.mod).0 $(MAKE) test-go
 
 # Linked with what the tests of the binding are linked with: the debug build, or what REFIT_BUILT names.
-# npm install and not npm ci: an optional package of vite, for Windows alone, is not in the registry, and so not in the lock file.
 SERVICE := examples/server-manager
 service-build:
 	$(NEED) rust c service node
 	cargo test -q --test abi --no-run
 	$(MAKE) go REFIT_BUILT=$(or $(REFIT_BUILT),$(TARGET)/debug/deps)
 	cargo build -q --workspace --bin lab
-	cd $(SERVICE)/page && npm install --no-save --no-audit --no-fund --loglevel=error && npm run -s build
+	cd $(SERVICE)/page && npm ci --loglevel=error && npm run -s build
 	find $(SERVICE)/service/internal/page/dist -mindepth 1 ! -name about.txt -delete
 	cp -r $(SERVICE)/page/dist/. $(SERVICE)/service/internal/page/dist/
 	cd $(SERVICE)/service && go build -o $(abspath $(TARGET))/server-manager .
