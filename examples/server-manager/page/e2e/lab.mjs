@@ -24,11 +24,13 @@ d=/data/Config/WindowsServer; mkdir -p $d
 echo "version $VERSION serves, and its data is of $(cat $d/First.ini)"
 while :; do sleep 1 & wait $!; done`])
 const broken = JSON.stringify(['sh', '-c', 'echo "the level file is corrupt"; exit 3'])
+/** Overwrites the data before it ends. */
+const ruinous = JSON.stringify(['sh', '-c', 'echo overwritten > /data/Config/WindowsServer/First.ini; echo "the level file was converted and is corrupt"; exit 3'])
 
 /** Publishes a version of an image, and answers what `lab publish` prints. */
-export async function publish(image, version, { isBroken = false, megabytes = 1, env = [] } = {}) {
+export async function publish(image, version, { isBroken = false, isRuinous = false, megabytes = 1, env = [] } = {}) {
   const [repository] = image.slice(image.indexOf('/') + 1).split(':')
-  const words = ['publish', '--repo', repository, '--tag', 'latest', '--version', version, '--env', `VERSION=${version}`, '--cmd', isBroken ? broken : serve, '--random-mb', String(megabytes)]
+  const words = ['publish', '--repo', repository, '--tag', 'latest', '--version', version, '--env', `VERSION=${version}`, '--cmd', isRuinous ? ruinous : isBroken ? broken : serve, '--random-mb', String(megabytes)]
   for (const variable of env) words.push('--env', variable)
   const { stdout } = await run(lab, words)
   return JSON.parse(stdout)

@@ -9,11 +9,12 @@ import { ask, card, check, create, putAway, result, server, update, watch } from
 // A registry that refuses connections.
 const away = `127.0.0.1:1/${name}-away:latest`
 const password = 'a long password'
+const another = 'another long password'
 const names = [game, tools, away, name, 'Castaways', 'Guests', 'castaways', 'guests', 'admin', 'player', 'TheIsland', 'First.ini', 'Game.ini']
 const first = 21_000 + (process.pid % 20_000)
 const ports = (at) => ({ port: first + at * 10, query_port: first + at * 10 + 4, rcon_port: first + at * 10 + 5 })
 
-const service = new Service({ images: [game, tools, away], required: [game, tools] })
+const service = new Service({ images: [game, tools, away], required: [game, tools], helper_image: tools })
 let browser
 let page
 let player
@@ -76,11 +77,40 @@ step('a wrong password is an error that says what to do, and the right one signs
   await examine(page, 'users', names)
 })
 
+step('a password is changed with the old one, and an administrator gives a user a new one', async () => {
+  await page.locator('[data-user=player] [data-test=reset-password]').click()
+  const dialog = page.getByRole('dialog')
+  await dialog.locator('input[name=password]').fill(another)
+  await dialog.locator('input[name=again]').fill(password)
+  await dialog.locator('[data-test=confirm]').click()
+  await dialog.getByText('The two passwords differ.').waitFor()
+  await examine(page, 'reset-password', names)
+  await dialog.locator('input[name=again]').fill(another)
+  await page.keyboard.press('Enter')
+  await dialog.waitFor({ state: 'detached' })
+  await page.locator('[data-test=password-reset]').getByText('player has a new password.').waitFor()
+  await page.locator('[data-test=me]').click()
+  const change = async (old) => {
+    for (const [field, value] of Object.entries({ old, password: another, again: another })) await page.locator(`input[name=${field}]`).fill(value)
+    await page.locator('[data-test=change-password]').click()
+  }
+  await change('not this one')
+  await page.locator('[data-code=OLD_PASSWORD]').waitFor()
+  await examine(page, 'account', names)
+  await change(password)
+  await page.locator('[data-test=password-changed]').getByText('The password is changed.').waitFor()
+  // The old token has ended, and the page has the new one.
+  await page.reload()
+  await page.locator('[data-test=me]').waitFor()
+  await page.goto('/users')
+  await page.locator('[data-user=player]').waitFor()
+})
+
 step('without an image no server is made, and the page leads to the download', async () => {
   await create(page, 'castaways', 'Castaways', ports(0))
-  await page.locator('#create-server [data-code=IMAGE_MISSING]').waitFor()
+  await page.getByRole('dialog').locator('[data-code=IMAGE_MISSING]').waitFor()
   await examine(page, 'create-refused', names)
-  await page.locator('#create-server [data-test=to-images]').click()
+  await page.getByRole('dialog').locator('[data-test=to-images]').click()
   await page.getByRole('dialog').locator(`[data-image="${game}"] [data-word=missing]`).waitFor()
   await page.goto('/images')
   await card(page, game).waitFor()
@@ -136,7 +166,7 @@ step('a server whose required image is missing is not started, and the page lead
 
 step('another user makes a server of their own, and sees no image actions and no foreign server', async () => {
   player = await (await context(browser, service.url)).newPage()
-  await signIn(player, 'player', password)
+  await signIn(player, 'player', another)
   await card(player, game).waitFor()
   await player.locator('[data-test=read-only]').waitFor()
   for (const action of ['check', 'check-all', 'download', 'update', 'update-all', 'go-back', 'manual-download']) {
@@ -176,6 +206,11 @@ step('the dialog lists the right servers and what changes for each', async () =>
   assert.match(await dialog.locator('[data-test=plan-download]').innerText(), /3\d(\.\d)? MB/)
   assert.match(await dialog.locator('[data-test=plan-changes]').innerText(), /VERSION=1\.0[\s\S]*VERSION=2\.0[\s\S]*NEW=1/)
   await examine(page, 'confirm', names)
+  // What a backup adds to the downtime is said with the choice.
+  await dialog.locator('[data-affected=castaways] [data-test=downtime]').getByText('as long as it takes to stop').waitFor()
+  await dialog.locator('[data-test=backup]').getByText('the data is restored as it was').waitFor()
+  await dialog.locator('[data-test=backup] input').check()
+  await dialog.locator('[data-affected=castaways] [data-test=downtime]').getByText(/about 1 s|as long as the backup takes/).waitFor()
   await dialog.locator('[data-test=cancel]').focus()
   await page.keyboard.press('Escape')
   await dialog.waitFor({ state: 'detached' })
@@ -225,11 +260,30 @@ step('a version that does not run is rolled back, and the page says so and why',
   await putAway(page)
 })
 
+step('a version that overwrites the data is rolled back with the data as it was', async () => {
+  await publish(game, '3.1', { isRuinous: true })
+  await check(page, game)
+  const dialog = await ask(page, game)
+  await dialog.locator('[data-test=backup] input').check()
+  await dialog.locator('[data-test=confirm]').click()
+  const shown = await result(page, 'update', 'rolled_back')
+  await shown.locator('[data-server=castaways][data-state=rolled_back] [data-test=data-restored]').getByText('it is as it was before').waitFor()
+  assert.match(await shown.innerText(), /converted and is corrupt[\s\S]*Backup:[\s\S]*\.tar\.zst/)
+  await examine(page, 'data-restored', names)
+  await putAway(page)
+  await page.goto('/servers/1')
+  await page.locator('[data-test=config]').getByRole('button', { name: 'Edit First.ini' }).click()
+  await page.waitForFunction(() => document.querySelector('textarea[name=content]')?.value !== '')
+  assert.equal((await page.locator('textarea[name=content]').inputValue()).trim(), 'first=1.0')
+  await page.goto('/history')
+  await page.locator('[data-entry=update][data-result=rolled_back] [data-test=history-backups]').first().getByText('.tar.zst').first().waitFor()
+})
+
 step('the history is filtered, and an image goes back to the version before', async () => {
   await page.goto('/history')
-  await page.locator('[data-entry=update][data-result=rolled_back]').waitFor()
+  await page.locator('[data-entry=update][data-result=rolled_back]').first().waitFor()
   await page.locator('[data-test=filter-result] select').selectOption('done')
-  await page.locator('[data-entry=update][data-result=rolled_back]').waitFor({ state: 'detached' })
+  await page.locator('[data-entry=update][data-result=rolled_back]').first().waitFor({ state: 'detached' })
   await examine(page, 'history', names)
   const entry = page.locator('[data-entry=update][data-result=done]').first()
   await entry.locator('[data-test=history-go-back]').click()

@@ -35,11 +35,20 @@ window.addEventListener('storage', (event) => {
   if (event.key === 'dismissed') for (const id of JSON.parse(event.newValue ?? '[]') as string[]) dismissed.add(id)
 })
 
+const listening = new Set<(operation: Operation) => void>()
+
+/** Calls it with each operation that ends from now on; gives what ends that. */
+export function onEnd(heard: (operation: Operation) => void): () => void {
+  listening.add(heard)
+  return () => listening.delete(heard)
+}
+
 /** Takes what an answer or the stream says of an operation; an older word does not replace a newer one. */
 export function take(operation: Operation): void {
   const known = operations.get(operation.id)
   if (known && !isActive(known) && isActive(operation)) return
   operations.set(operation.id, operation)
+  if (known && isActive(known) && !isActive(operation)) listening.forEach((heard) => heard(operation))
 }
 
 /** Calls it now and whenever the service says that the topic has changed, until the component is gone. */

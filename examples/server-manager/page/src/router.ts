@@ -12,6 +12,7 @@ export const router = createRouter({
     { path: '/servers', name: 'servers', component: () => import('./pages/ServersPage.vue') },
     { path: '/servers/:id(\\d+)', name: 'server', component: () => import('./pages/ServerPage.vue') },
     { path: '/history', name: 'history', component: () => import('./pages/HistoryPage.vue') },
+    { path: '/account', name: 'account', component: () => import('./pages/AccountPage.vue') },
     { path: '/users', name: 'users', component: () => import('./pages/UsersPage.vue') },
     { path: '/:rest(.*)*', name: 'unknown', component: () => import('./pages/UnknownPage.vue'), meta: { open: true } },
   ],

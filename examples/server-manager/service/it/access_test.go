@@ -15,7 +15,7 @@ import (
 
 func TestTheFirstAdministratorIsMadeByTheLinkAlone(t *testing.T) {
 	t.Parallel()
-	s := start(t, "refit-lab-none", []string{"nowhere.invalid/a:1"})
+	s := alone(t)
 	nobody := s.nobody()
 	nobody.refused("POST", "/api/setup", object{"token": "guessed", "username": "admin", "password": password}, 403, "WRONG_TOKEN")
 	nobody.refused("POST", "/api/setup", object{"token": "", "username": "admin", "password": password}, 403, "WRONG_TOKEN")
@@ -41,7 +41,7 @@ func TestTheFirstAdministratorIsMadeByTheLinkAlone(t *testing.T) {
 
 func TestAnAdministratorIsMadeByACommand(t *testing.T) {
 	t.Parallel()
-	s := start(t, "refit-lab-none", []string{"nowhere.invalid/a:1"})
+	s := alone(t)
 	create := func(name, input string) (string, error) {
 		command := exec.Command(binary, "-config", filepath.Join(s.folder, "config.json"), "create-admin", name)
 		command.Stdin = strings.NewReader(input)
@@ -64,8 +64,7 @@ func TestAnAdministratorIsMadeByACommand(t *testing.T) {
 
 func TestUsersAndTheAuditLogAreForAdministrators(t *testing.T) {
 	t.Parallel()
-	s := start(t, "refit-lab-none", []string{"nowhere.invalid/a:1"})
-	admin := s.admin()
+	admin := alone(t).admin()
 	ann := admin.member("ann")
 	admin.refused("POST", "/api/users", object{"username": "ann", "password": password}, 409, "NAME_TAKEN")
 	admin.refused("POST", "/api/users", object{"username": "a b", "password": password}, 400, "INVALID_ARGUMENT")
@@ -76,15 +75,8 @@ func TestUsersAndTheAuditLogAreForAdministrators(t *testing.T) {
 	if users := admin.must("GET", "/api/users", nil, 200)["users"].([]any); len(users) != 2 {
 		t.Errorf("%v", users)
 	}
-	s.nobody().refused("POST", "/api/auth/login", object{"username": "ann", "password": "wrong password"}, 401, "WRONG_PASSWORD")
-	entries := admin.must("GET", "/api/audit?limit=100", nil, 200)["entries"].([]any)
-	seen := map[string]bool{}
-	for _, entry := range entries {
-		e := entry.(object)
-		who, _ := e["username"].(string)
-		what, _ := e["target"].(string)
-		seen[who+" "+e["action"].(string)+" "+what+" "+e["result"].(string)] = true
-	}
+	admin.nobody().refused("POST", "/api/auth/login", object{"username": "ann", "password": "wrong password"}, 401, "WRONG_PASSWORD")
+	seen := admin.audited()
 	for _, want := range []string{"admin user_create ann ok", "admin user_create ann refused", "ann user_create  refused", " login ann refused", " login ann ok", " setup admin ok"} {
 		if !seen[want] {
 			t.Errorf("the audit log has no %q: %v", want, seen)
@@ -94,14 +86,26 @@ func TestUsersAndTheAuditLogAreForAdministrators(t *testing.T) {
 	admin.refused("GET", "/api/audit?limit=x", nil, 400, "INVALID_ARGUMENT")
 }
 
+// audited is the audit log: who, what, about whom, and how it ended.
+func (u *user) audited() map[string]bool {
+	u.t.Helper()
+	seen := map[string]bool{}
+	for _, entry := range u.must("GET", "/api/audit?limit=100", nil, 200)["entries"].([]any) {
+		e := entry.(object)
+		who, _ := e["username"].(string)
+		what, _ := e["target"].(string)
+		seen[who+" "+e["action"].(string)+" "+what+" "+e["result"].(string)] = true
+	}
+	return seen
+}
+
 func TestATokenThatIsForgedExpiredOrLoggedOutIsWorthless(t *testing.T) {
 	t.Parallel()
-	s := start(t, "refit-lab-none", []string{"nowhere.invalid/a:1"}, object{"token_life": "3s"})
-	admin := s.admin()
+	admin := alone(t, object{"token_life": "3s"}).admin()
 	begun := time.Now()
 	try := func(what, token string) {
 		t.Helper()
-		(&user{service: s, token: token}).refused("GET", "/api/me", nil, 401, "UNAUTHORIZED")
+		(&user{service: admin.service, token: token}).refused("GET", "/api/me", nil, 401, "UNAUTHORIZED")
 	}
 	parts := strings.Split(admin.token, ".")
 	claims, err := base64.RawURLEncoding.DecodeString(parts[1])
@@ -120,7 +124,7 @@ func TestATokenThatIsForgedExpiredOrLoggedOutIsWorthless(t *testing.T) {
 	try("another key", sign(parts[0], parts[1], []byte("another key")))
 	try("an empty key", sign(parts[0], parts[1], nil))
 	try("another user with the old signature", parts[0]+"."+encode(strings.Replace(string(claims), `"sub":"1"`, `"sub":"2"`, 1))+"."+parts[2])
-	key, err := os.ReadFile(filepath.Join(s.folder, "data", "token.key"))
+	key, err := os.ReadFile(filepath.Join(admin.folder, "data", "token.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +147,7 @@ func TestATokenThatIsForgedExpiredOrLoggedOutIsWorthless(t *testing.T) {
 		text, _ := json.Marshal(changed)
 		try(name, sign(parts[0], encode(string(text)), key))
 	}
-	second := s.login("admin")
+	second := admin.login("admin")
 	second.must("POST", "/api/auth/logout", nil, 200)
 	second.refused("GET", "/api/me", nil, 401, "UNAUTHORIZED")
 	second.refused("POST", "/api/auth/logout", nil, 401, "UNAUTHORIZED")
@@ -153,7 +157,7 @@ func TestATokenThatIsForgedExpiredOrLoggedOutIsWorthless(t *testing.T) {
 
 func TestAttemptsToLogInAreLimited(t *testing.T) {
 	t.Parallel()
-	s := start(t, "refit-lab-none", []string{"nowhere.invalid/a:1"}, object{"login_attempts": 3})
+	s := alone(t, object{"login_attempts": 3})
 	nobody := s.nobody()
 	for range 3 {
 		nobody.refused("POST", "/api/setup", object{"token": "guessed", "username": "admin", "password": password}, 403, "WRONG_TOKEN")

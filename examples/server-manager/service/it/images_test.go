@@ -80,7 +80,7 @@ func TestTheWholePlanOfAnImage(t *testing.T) {
 	admin.refused("POST", "/api/images/rollback", object{"image_name": image}, 409, "BUSY")
 	admin.refused("POST", "/api/images/update-all", object{"image_names": []string{image}}, 409, "BUSY")
 	done := admin.finished(begun)
-	if done["state"] != "done" || done["tag"] != "moved" || done["changed"] != true || len(done["servers"].([]any)) != 2 || len(done["backups"].([]any)) != 2 {
+	if done["state"] != "done" || done["tag"] != "moved" || done["changed"] != true || len(done["servers"].([]any)) != 2 || len(done["backups"].([]any)) != 4 {
 		t.Fatalf("%v", done)
 	}
 	admin.refused("POST", path("/api/servers/images/operations/%s/cancel", done["id"]), nil, 409, "CONFLICT")
@@ -212,12 +212,8 @@ func TestImagesAreUpdatedOneAfterAnotherAndOneAlone(t *testing.T) {
 
 func TestAnUpdateIsCancelled(t *testing.T) {
 	t.Parallel()
-	name := scope(t, "cancel")
-	image := publish(t, name, "1.0", game)
 	// The new container has to run for a while before it counts, so that there is a middle.
-	s := start(t, name, []string{image}, object{"settle": "6s"})
-	admin := s.admin()
-	admin.pulled(image)
+	admin, name, image := withLocalImage(t, "cancel", object{"settle": "6s"})
 	id := admin.server("one", image)
 	admin.must("POST", path("/api/servers/%d/start", id), nil, 200)
 	publish(t, name, "2.0", game)

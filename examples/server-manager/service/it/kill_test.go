@@ -6,12 +6,8 @@ import (
 
 func TestAServiceThatIsKilledInAnUpdateSaysSoAndRecoversWhenAsked(t *testing.T) {
 	t.Parallel()
-	name := scope(t, "kill")
-	image := publish(t, name, "1.0", game)
 	// The new container has to run for a while, so that there is a middle.
-	s := start(t, name, []string{image}, object{"settle": "20s"})
-	admin := s.admin()
-	admin.pulled(image)
+	admin, name, image := withLocalImage(t, "kill", object{"settle": "20s"})
 	id := admin.server("one", image)
 	admin.must("POST", path("/api/servers/%d/start", id), nil, 200)
 	container := admin.must("GET", path("/api/servers/%d", id), nil, 200)["container"].(string)
@@ -24,11 +20,11 @@ func TestAServiceThatIsKilledInAnUpdateSaysSoAndRecoversWhenAsked(t *testing.T) 
 	eventually(t, "the new container runs", func() bool {
 		return admin.must("GET", where, nil, 200)["operation"].(object)["phase"] == "waiting"
 	})
-	s.process.Process.Kill()
-	<-s.ended
+	admin.process.Process.Kill()
+	<-admin.ended
 
-	s.config["settle"] = "300ms"
-	s.run()
+	admin.config["settle"] = "300ms"
+	admin.run()
 	if o := admin.must("GET", where, nil, 200)["operation"].(object); o["state"] != "interrupted" || o["error"].(object)["code"] != "INTERRUPTED" {
 		t.Errorf("%v", o)
 	}

@@ -10,7 +10,7 @@ import (
 
 func TestEveryRouteButThreeWantsAToken(t *testing.T) {
 	t.Parallel()
-	s := start(t, "refit-lab-none", []string{"nowhere.invalid/a:1"})
+	s := alone(t)
 	s.admin()
 	open := map[string]bool{"GET /api/health": true, "POST /api/setup": true, "POST /api/auth/login": true}
 	count := 0
@@ -36,9 +36,7 @@ func TestEveryRouteButThreeWantsAToken(t *testing.T) {
 
 func TestBodiesThatAreNoJSONTooLargeOrUnknown(t *testing.T) {
 	t.Parallel()
-	image := "nowhere.invalid/a:1"
-	s := start(t, "refit-lab-none", []string{image})
-	admin := s.admin()
+	admin, image := alone(t).admin(), nowhere
 	large := `{"image_name":"` + strings.Repeat("a", 70_000) + `"}`
 	posts := []string{"/api/servers/images/pull", "/api/servers/images/update", "/api/servers/images/update-all", "/api/servers/images/rollback", "/api/servers", "/api/users", "/api/servers/recover"}
 	for _, path := range append(posts, "/api/auth/login", "/api/setup") {
@@ -81,9 +79,7 @@ func TestBodiesThatAreNoJSONTooLargeOrUnknown(t *testing.T) {
 
 func TestServersThatCannotBe(t *testing.T) {
 	t.Parallel()
-	image := "nowhere.invalid/a:1"
-	s := start(t, "refit-lab-none", []string{image})
-	admin := s.admin()
+	admin := alone(t).admin()
 	for field, values := range map[string][]any{
 		"identifier":     {"", "-a", "a b", strings.Repeat("a", 41), "a/b", "a\x00", "../a"},
 		"session_name":   {"", "a?ServerAdminPassword=b", "a\nb", strings.Repeat("a", 64)},
@@ -116,8 +112,7 @@ func TestServersThatCannotBe(t *testing.T) {
 
 func TestPathsMethodsAndHeaders(t *testing.T) {
 	t.Parallel()
-	s := start(t, "refit-lab-none", []string{"nowhere.invalid/a:1"})
-	admin := s.admin()
+	admin := alone(t).admin()
 	admin.refused("PUT", "/api/me", nil, 405, "METHOD_NOT_ALLOWED")
 	admin.refused("GET", "/api/auth/login", nil, 405, "METHOD_NOT_ALLOWED")
 	admin.refused("DELETE", "/api/images/status", nil, 405, "METHOD_NOT_ALLOWED")
@@ -125,7 +120,7 @@ func TestPathsMethodsAndHeaders(t *testing.T) {
 	admin.refused("GET", "/api", nil, 404, "NOT_FOUND")
 	// The page's own paths are the page, and nothing outside of its folder can be read.
 	for _, path := range []string{"/", "/servers/1", "/setup", "/../config.json/..", "/..%2fconfig.json%2f.."} {
-		answer := s.nobody().send("GET", path, "", nil)
+		answer := admin.nobody().send("GET", path, "", nil)
 		answer.Body.Close()
 		if answer.StatusCode != 200 || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") {
 			t.Errorf("%s: %d %s", path, answer.StatusCode, answer.Header.Get("Content-Type"))
@@ -136,10 +131,10 @@ func TestPathsMethodsAndHeaders(t *testing.T) {
 			}
 		}
 	}
-	if err := os.WriteFile(filepath.Join(s.folder, "data", "secret.txt"), []byte("secret"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(admin.folder, "data", "secret.txt"), []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	answer := s.nobody().send("POST", "/", "", nil)
+	answer := admin.nobody().send("POST", "/", "", nil)
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST /: %d", answer.StatusCode)
@@ -153,9 +148,7 @@ func TestPathsMethodsAndHeaders(t *testing.T) {
 
 func TestTheServiceStartsWithoutAnEngineAndSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	image := "nowhere.invalid/a:1"
-	s := start(t, "refit-lab-none", []string{image}, object{"host": "unix:///nowhere/docker.sock"})
-	admin := s.admin()
+	admin, image := alone(t, object{"host": "unix:///nowhere/docker.sock"}).admin(), nowhere
 	status := admin.must("GET", "/api/servers/images/status", nil, 200)
 	engine := status["engine"].(object)
 	if engine["ok"] != false || engine["code"] != "UNREACHABLE" || !strings.Contains(engine["error"].(string), "/nowhere/docker.sock") || status["can_start_server"] != false || status["overall_status"] != "error" {

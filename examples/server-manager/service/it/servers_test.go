@@ -7,10 +7,7 @@ import (
 
 func TestAUserSeesAndTouchesOnlyTheirOwnServers(t *testing.T) {
 	t.Parallel()
-	name := scope(t, "rights")
-	image := publish(t, name, "1.0", game)
-	s := start(t, name, []string{image})
-	admin := s.admin()
+	admin, name, image := withImage(t, "rights")
 	ann, bob := admin.member("ann"), admin.member("bob")
 	for _, path := range []string{"pull", "update", "rollback"} {
 		ann.refused("POST", "/api/servers/images/"+path, object{"image_name": image}, 403, "FORBIDDEN")
@@ -82,11 +79,7 @@ func TestAUserSeesAndTouchesOnlyTheirOwnServers(t *testing.T) {
 
 func TestTheLifeOfAServer(t *testing.T) {
 	t.Parallel()
-	name := scope(t, "life")
-	image := publish(t, name, "1.0", game)
-	s := start(t, name, []string{image})
-	admin := s.admin()
-	admin.pulled(image)
+	admin, name, image := withLocalImage(t, "life")
 	body := serverBody("one", image)
 	// What is on the engine and not this service's is neither replaced nor written into.
 	if status, text := engine(t, "POST", "/volumes/create", path(`{"Name":"%s-1"}`, name)); status != 201 {

@@ -74,6 +74,31 @@ func start(t testing.TB, name string, images []string, changes ...object) *servi
 	return s
 }
 
+// nowhere is the name of an image that no registry has.
+const nowhere = "nowhere.invalid/a:1"
+
+// alone is a service for tests that need no image.
+func alone(t testing.TB, changes ...object) *service {
+	t.Helper()
+	return start(t, "refit-lab-none", []string{nowhere}, changes...)
+}
+
+// withImage is the administrator of a service with one image, which is in the registry and not local; name is that of all the test's things.
+func withImage(t testing.TB, what string, changes ...object) (admin *user, name, image string) {
+	t.Helper()
+	name = scope(t, what)
+	image = publish(t, name, "1.0", game)
+	return start(t, name, []string{image}, changes...).admin(), name, image
+}
+
+// withLocalImage is the same with the image pulled.
+func withLocalImage(t testing.TB, what string, changes ...object) (admin *user, name, image string) {
+	t.Helper()
+	admin, name, image = withImage(t, what, changes...)
+	admin.pulled(image)
+	return admin, name, image
+}
+
 // run starts the program, for the first time or again on the same folder.
 func (s *service) run() {
 	s.t.Helper()

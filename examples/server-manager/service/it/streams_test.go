@@ -133,11 +133,7 @@ func TestAStreamGoesOnWhereItWasCutOff(t *testing.T) {
 
 func TestLogsAndStatisticsAreStreamed(t *testing.T) {
 	t.Parallel()
-	name := scope(t, "follow")
-	image := publish(t, name, "1.0", game)
-	s := start(t, name, []string{image})
-	admin := s.admin()
-	admin.pulled(image)
+	admin, _, image := withLocalImage(t, "follow")
 	id := admin.server("one", image)
 	admin.must("POST", path("/api/servers/%d/start", id), nil, 200)
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)

@@ -29,7 +29,8 @@ export function trouble(thrown: unknown): Trouble {
 
 async function ask(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
   const headers: Record<string, string> = { Accept: 'application/json' }
-  if (session.token) headers.Authorization = `Bearer ${session.token}`
+  const { token } = session
+  if (token) headers.Authorization = `Bearer ${token}`
   if (body !== undefined) headers['Content-Type'] = 'application/json'
   let response: Response
   try {
@@ -45,8 +46,8 @@ async function ask(method: string, path: string, body?: unknown): Promise<Record
     parsed = { error: text }
   }
   if (response.ok) return parsed
-  // A token that has ended is no fault of what was asked: the login page says so.
-  if (response.status === 401 && session.token && !path.startsWith('/auth/')) signOut('expired')
+  // A token that has ended is no fault of what was asked: the login page says so. One that was replaced meanwhile is of no interest.
+  if (response.status === 401 && token && token === session.token && !path.startsWith('/auth/')) signOut('expired')
   const code = typeof parsed.code === 'string' ? parsed.code : `HTTP_${response.status}`
   throw new ApiError(response.status, code, typeof parsed.error === 'string' ? parsed.error : response.statusText, parsed)
 }

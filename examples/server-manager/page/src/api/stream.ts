@@ -22,10 +22,11 @@ export async function follow(
   let pause = 500
   while (!signal.aborted) {
     try {
-      const headers: Record<string, string> = { Accept: 'text/event-stream', Authorization: `Bearer ${session.token}` }
+      const { token } = session
+      const headers: Record<string, string> = { Accept: 'text/event-stream', Authorization: `Bearer ${token}` }
       if (last) headers['Last-Event-ID'] = last
       const response = await fetch(`/api${path}`, { headers, signal, cache: 'no-store' })
-      if (response.status === 401) return signOut('expired')
+      if (response.status === 401 && token === session.token) return signOut('expired')
       if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}`)
       connected(true)
       pause = 500

@@ -23,6 +23,7 @@ type Tokens struct {
 type Token struct {
 	ID        string
 	UserID    uint
+	Changes   uint // how often the user's password had been changed when it was signed
 	ExpiresAt time.Time
 }
 
@@ -44,27 +45,33 @@ func OpenTokens(folder string, life time.Duration) (*Tokens, error) {
 	return &Tokens{key: key, life: life}, nil
 }
 
-// Sign makes a token for the user.
-func (t *Tokens) Sign(user uint) (string, time.Time, error) {
+// claims are those of a token.
+type claims struct {
+	jwt.RegisteredClaims
+	Changes uint `json:"pwd"`
+}
+
+// Sign makes a token for the user whose password has been changed so often.
+func (t *Tokens) Sign(user, changes uint) (string, time.Time, error) {
 	now := time.Now()
 	expires := now.Add(t.life)
-	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{Changes: changes, RegisteredClaims: jwt.RegisteredClaims{
 		Issuer: issuer, Subject: strconv.FormatUint(uint64(user), 10), ID: Random(), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
-	}).SignedString(t.key)
+	}}).SignedString(t.key)
 	return text, expires.UTC(), err
 }
 
 // Read checks a token's signature, algorithm, issuer and time.
 func (t *Tokens) Read(text string) (Token, error) {
-	var claims jwt.RegisteredClaims
-	_, err := jwt.ParseWithClaims(text, &claims, func(*jwt.Token) (any, error) { return t.key, nil },
+	var c claims
+	_, err := jwt.ParseWithClaims(text, &c, func(*jwt.Token) (any, error) { return t.key, nil },
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(issuer), jwt.WithExpirationRequired(), jwt.WithIssuedAt())
 	if err != nil {
 		return Token{}, err
 	}
-	user, err := strconv.ParseUint(claims.Subject, 10, 32)
-	if err != nil || claims.ID == "" {
+	user, err := strconv.ParseUint(c.Subject, 10, 32)
+	if err != nil || c.ID == "" {
 		return Token{}, errors.New("the token is of nobody")
 	}
-	return Token{ID: claims.ID, UserID: uint(user), ExpiresAt: claims.ExpiresAt.Time}, nil
+	return Token{ID: c.ID, UserID: uint(user), Changes: c.Changes, ExpiresAt: c.ExpiresAt.Time}, nil
 }

@@ -34,13 +34,20 @@ func (a *API) SetupToken() (string, error) {
 
 var username = regexp.MustCompile(`^[A-Za-z0-9._-]{3,32}$`)
 
+func checkPassword(field, password string) error {
+	if length := utf8.RuneCountInString(password); length < 10 || length > 200 {
+		return invalid(field, "A password has 10 to 200 characters.")
+	}
+	return nil
+}
+
 // NewUser checks name and password, and makes a user that is not stored yet.
 func NewUser(name, password string, administrator bool) (*store.User, error) {
 	if !username.MatchString(name) {
 		return nil, invalid("username", "A user's name has 3 to 32 letters, digits, dots, dashes and underscores.")
 	}
-	if length := utf8.RuneCountInString(password); length < 10 || length > 200 {
-		return nil, invalid("password", "A password has 10 to 200 characters.")
+	if err := checkPassword("password", password); err != nil {
+		return nil, err
 	}
 	return &store.User{Username: name, PasswordHash: access.HashPassword(password), Administrator: administrator}, nil
 }
@@ -138,7 +145,7 @@ func known(name string) string {
 }
 
 func (a *API) loggedIn(c *gin.Context, status int, user store.User) error {
-	token, expires, err := a.tokens.Sign(user.ID)
+	token, expires, err := a.tokens.Sign(user.ID, user.PasswordChanges)
 	if err != nil {
 		return err
 	}

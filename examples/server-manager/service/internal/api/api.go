@@ -63,9 +63,11 @@ var imageRoutes = []route{
 
 var routes = []route{
 	{"POST", "/api/auth/logout", "logout", false, (*API).logout},
+	{"POST", "/api/auth/password", "password_change", false, (*API).changePassword},
 	{"GET", "/api/me", "", false, (*API).me},
 	{"GET", "/api/users", "", true, (*API).users},
 	{"POST", "/api/users", "user_create", true, (*API).createUser},
+	{"PUT", "/api/users/:id/password", "password_reset", true, (*API).resetPassword},
 	{"GET", "/api/audit", "", true, (*API).audit},
 	{"GET", "/api/servers/recover", "", true, (*API).recovery},
 	{"POST", "/api/servers/recover", "recover", true, (*API).recover},

@@ -76,7 +76,7 @@ func (a *API) authenticated(c *gin.Context, isStream bool) (*request, error) {
 		return nil, err
 	}
 	user, err := a.store.User(token.UserID)
-	if revoked || err != nil {
+	if revoked || err != nil || user.PasswordChanges != token.Changes {
 		return nil, errNoToken
 	}
 	r := &request{Context: c, user: user, token: token}

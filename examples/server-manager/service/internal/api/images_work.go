@@ -29,12 +29,25 @@ func (a *API) pull(r *request) error {
 
 var digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
+// backupRequest is a part of every request that replaces containers.
+type backupRequest struct {
+	Backup  bool `json:"backup"`
+	Restore bool `json:"restore_on_rollback"`
+}
+
+func (b backupRequest) backup() (manager.Backup, error) {
+	if b.Restore && !b.Backup {
+		return manager.Backup{}, invalid("restore_on_rollback", "restore_on_rollback needs backup: a rollback restores the volumes from these backups.")
+	}
+	return manager.Backup{Volumes: b.Backup, Restore: b.Restore}, nil
+}
+
 func (a *API) update(r *request) error {
 	var asked struct {
 		Image        string  `json:"image_name"`
 		ImageOnly    bool    `json:"update_image_only"`
 		ExpectDigest *string `json:"expect_digest"`
-		Backup       bool    `json:"backup"`
+		backupRequest
 	}
 	if err := body(r.Context, maxBody, &asked); err != nil {
 		return err
@@ -42,7 +55,11 @@ func (a *API) update(r *request) error {
 	if err := a.managed(r, "image_name", asked.Image); err != nil {
 		return err
 	}
-	request := manager.UpdateRequest{Image: asked.Image, ImageOnly: asked.ImageOnly, Backup: asked.Backup}
+	backup, err := asked.backup()
+	if err != nil {
+		return err
+	}
+	request := manager.UpdateRequest{Image: asked.Image, ImageOnly: asked.ImageOnly, Backup: backup}
 	if asked.ExpectDigest != nil {
 		if request.ExpectDigest = *asked.ExpectDigest; !digest.MatchString(request.ExpectDigest) {
 			return invalid("expect_digest", "expect_digest is the plan's: sha256: and 64 hexadecimal digits.")
@@ -87,11 +104,16 @@ func (a *API) rollback(r *request) error {
 	var asked struct {
 		Image string  `json:"image_name"`
 		To    *string `json:"to"`
+		backupRequest
 	}
 	if err := body(r.Context, maxBody, &asked); err != nil {
 		return err
 	}
 	if err := a.managed(r, "image_name", asked.Image); err != nil {
+		return err
+	}
+	backup, err := asked.backup()
+	if err != nil {
 		return err
 	}
 	to := ""
@@ -104,7 +126,7 @@ func (a *API) rollback(r *request) error {
 	if err != nil {
 		return err
 	}
-	o, joined, err := a.manager.Rollback(asked.Image, to, r.user.Username, manager.Parts(affected))
+	o, joined, err := a.manager.Rollback(asked.Image, to, backup, r.user.Username, manager.Parts(affected))
 	return a.began(r, asked.Image, "rolling_back", "The servers go back to the image before.", affected, o, joined, err)
 }
 
@@ -115,9 +137,13 @@ func (a *API) updateAll(r *request) error {
 	var asked struct {
 		Images    *[]string `json:"image_names"`
 		ImageOnly bool      `json:"update_image_only"`
-		Backup    bool      `json:"backup"`
+		backupRequest
 	}
 	if err := body(r.Context, maxBody, &asked); err != nil {
+		return err
+	}
+	backup, err := asked.backup()
+	if err != nil {
 		return err
 	}
 	images := a.config.Images
@@ -163,7 +189,7 @@ func (a *API) updateAll(r *request) error {
 		if asked.ImageOnly {
 			affected[image] = nil
 		}
-		requests = append(requests, manager.UpdateRequest{Image: image, ImageOnly: asked.ImageOnly, Backup: asked.Backup})
+		requests = append(requests, manager.UpdateRequest{Image: image, ImageOnly: asked.ImageOnly, Backup: backup})
 	}
 	if len(requests) == 0 {
 		failure := manager.Fail("IMAGE_MISSING", "None of the images is on this machine yet: download them first.")

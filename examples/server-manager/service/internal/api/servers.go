@@ -195,7 +195,17 @@ func (a *API) recreate(r *request) error {
 	if err != nil {
 		return err
 	}
-	o, joined, err := a.manager.Recreate(r.Request.Context(), server, r.user.Username)
+	var asked backupRequest
+	if r.Request.ContentLength != 0 {
+		if err := body(r.Context, maxBody, &asked); err != nil {
+			return err
+		}
+	}
+	backup, err := asked.backup()
+	if err != nil {
+		return err
+	}
+	o, joined, err := a.manager.Recreate(r.Request.Context(), server, backup, r.user.Username)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,18 @@ type streams struct {
 	mu     sync.Mutex
 	open   map[uint]int
 	ending chan struct{}
+	// until are the ends of the streams of a user, which come early when the password is changed.
+	until map[uint]chan struct{}
+}
+
+// endStreamsOf ends the streams that the user's old tokens have opened.
+func (a *API) endStreamsOf(user uint) {
+	a.streams.mu.Lock()
+	defer a.streams.mu.Unlock()
+	if until, found := a.streams.until[user]; found {
+		close(until)
+		delete(a.streams.until, user)
+	}
 }
 
 // EndStreams ends all event streams: a server that shuts down waits for its requests.
@@ -63,7 +75,7 @@ type stream struct {
 func (a *API) stream(r *request, work func(context.Context, *stream) error) error {
 	a.streams.mu.Lock()
 	if a.streams.open == nil {
-		a.streams.open = map[uint]int{}
+		a.streams.open, a.streams.until = map[uint]int{}, map[uint]chan struct{}{}
 	}
 	if a.streams.open[r.user.ID] >= streamsOfOne {
 		a.streams.mu.Unlock()
@@ -72,6 +84,11 @@ func (a *API) stream(r *request, work func(context.Context, *stream) error) erro
 		return failure
 	}
 	a.streams.open[r.user.ID]++
+	until, found := a.streams.until[r.user.ID]
+	if !found {
+		until = make(chan struct{})
+		a.streams.until[r.user.ID] = until
+	}
 	ending := a.ending()
 	a.streams.mu.Unlock()
 	defer func() {
@@ -79,8 +96,15 @@ func (a *API) stream(r *request, work func(context.Context, *stream) error) erro
 		defer a.streams.mu.Unlock()
 		if a.streams.open[r.user.ID]--; a.streams.open[r.user.ID] == 0 {
 			delete(a.streams.open, r.user.ID)
+			if a.streams.until[r.user.ID] == until {
+				delete(a.streams.until, r.user.ID)
+			}
 		}
 	}()
+	// The password may have been changed since the token was looked at.
+	if user, err := a.store.User(r.user.ID); err != nil || user.PasswordChanges != r.token.Changes {
+		return errNoToken
+	}
 	end := time.Now().Add(time.Duration(a.config.StreamLife))
 	if r.token.ExpiresAt.Before(end) {
 		end = r.token.ExpiresAt
@@ -90,6 +114,8 @@ func (a *API) stream(r *request, work func(context.Context, *stream) error) erro
 	go func() {
 		select {
 		case <-ending:
+			cancel()
+		case <-until:
 			cancel()
 		case <-ctx.Done():
 		}

@@ -29,6 +29,8 @@ type Config struct {
 	DataMount     string `json:"data_mount"`
 	PluginsMount  string `json:"plugins_mount"`
 
+	HelperImage string `json:"helper_image"` // a local image with sh, rm, find, stat and readlink (alpine), which empties a volume before its backup is restored; "": none is restored
+
 	Host       string              `json:"host"` // of the engine; "" is the one that the docker command would use
 	Registries map[string]Registry `json:"registries"`
 
@@ -128,6 +130,9 @@ func (c *Config) complete() error {
 	if c.Required == nil {
 		c.Required = c.Images[:1]
 	}
+	if c.HelperImage != "" && !c.Manages(c.HelperImage) {
+		return fmt.Errorf("the helper image %s is not one of the managed images, so that nobody could download it: add it with -image", c.HelperImage)
+	}
 	for _, required := range c.Required {
 		if !c.Manages(required) {
 			return fmt.Errorf("the required image %s is not one of the managed images: add it with -image", required)
@@ -150,7 +155,7 @@ func (c *Config) Manages(image string) bool {
 
 // Refit are the options of refit. Its state lies beside the database, so that history and an interrupted run outlive the service's container.
 func (c *Config) Refit() refit.Options {
-	options := refit.Options{Host: c.Host, StateDir: filepath.Join(c.DataDir, "refit"), Registries: map[string]refit.Registry{}}
+	options := refit.Options{Host: c.Host, HelperImage: c.HelperImage, StateDir: filepath.Join(c.DataDir, "refit"), Registries: map[string]refit.Registry{}}
 	for host, r := range c.Registries {
 		options.Registries[host] = refit.Registry{Username: r.Username, Password: r.Password, CAFile: r.CAFile, Insecure: r.Insecure}
 	}

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"os"
 	"slices"
 	"time"
 
@@ -30,7 +31,15 @@ type HistoryEntry struct {
 	Error     *operation.Error   `json:"error"`
 	ElapsedMS int64              `json:"elapsed_ms"`
 	Servers   []HistoryServer    `json:"servers"`
+	Backups   []HistoryBackup    `json:"backups"`
 	CanGoBack bool               `json:"can_go_back"`
+}
+
+// HistoryBackup is a volume that was backed up before, and whether the file is there still.
+type HistoryBackup struct {
+	Volume string `json:"volume"`
+	File   string `json:"file"`
+	Exists bool   `json:"exists"`
 }
 
 // HistoryServer is a container that was recreated, or not.
@@ -68,7 +77,7 @@ func (m *Manager) History(ctx context.Context, filter HistoryFilter, viewer oper
 			continue
 		}
 		entry := HistoryEntry{ID: record.ID, At: record.At, Kind: record.Kind, Actor: record.Actor, Image: record.Image, From: record.From, To: record.To,
-			Result: record.Result, ElapsedMS: record.ElapsedMS, Servers: []HistoryServer{}}
+			Result: record.Result, ElapsedMS: record.ElapsedMS, Servers: []HistoryServer{}, Backups: []HistoryBackup{}}
 		if record.Image != nil {
 			// refit writes references out in full; the page knows them as they are managed.
 			if i := slices.IndexFunc(m.config.Images, func(managed string) bool { return sameImage(managed, *record.Image) }); i >= 0 {
@@ -94,6 +103,10 @@ func (m *Manager) History(ctx context.Context, filter HistoryFilter, viewer oper
 		}
 		if viewer.Administrator {
 			entry.Error = m.documentError(record.Error)
+			for _, backup := range record.Backups {
+				_, err := os.Stat(backup.File)
+				entry.Backups = append(entry.Backups, HistoryBackup{Volume: backup.Volume, File: backup.File, Exists: err == nil})
+			}
 			entry.CanGoBack = record.Image != nil && record.Result == refit.HistoryDone && record.From != nil && record.To != nil && record.From.ID != record.To.ID &&
 				slices.ContainsFunc(local, func(image refit.Image) bool { return image.ID == record.From.ID })
 		} else {

@@ -43,6 +43,7 @@ type Status struct {
 	TotalImages     int              `json:"total_images"`
 	Missing         []string         `json:"missing"`
 	Engine          Engine           `json:"engine"`
+	Backup          BackupOffer      `json:"backup"`
 }
 
 // Status reads the engine; no registry is asked. While the engine is away that is what it says.
@@ -50,6 +51,9 @@ func (m *Manager) Status(ctx context.Context, viewer operation.Viewer) Status {
 	ctx, cancel := context.WithTimeout(ctx, glance)
 	defer cancel()
 	status := Status{Images: map[string]Image{}, TotalImages: len(m.config.Images), Missing: []string{}, Engine: m.Engine(ctx), OverallStatus: "ready"}
+	if status.Backup = m.offer(ctx, status.Engine); !viewer.Administrator {
+		status.Backup.Folder = nil
+	}
 	images := make([]Image, len(m.config.Images))
 	var all sync.WaitGroup
 	for i, name := range m.config.Images {

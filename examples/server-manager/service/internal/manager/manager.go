@@ -43,7 +43,7 @@ func Open(c config.Config, s *store.Store) (*Manager, error) {
 	m := &Manager{config: c, store: s, pulled: map[string]string{}, failed: map[string]*Failure{}, versions: map[string]*string{}}
 	m.names = docker_manager.Profile{
 		ContainerName: or(c.ContainerName, "ase-server-%d"), DataVolume: or(c.DataVolume, "ase-server-%d"), PluginsVolume: or(c.PluginsVolume, "ase-server-plugins-%d"),
-		DataMount: c.DataMount, PluginsMount: c.PluginsMount, RequiredImages: c.Required, Options: c.Refit(), Spec: m.spec,
+		DataMount: c.DataMount, PluginsMount: c.PluginsMount, RequiredImages: c.Required, HelperImage: c.HelperImage, Options: c.Refit(), Spec: m.spec,
 	}
 	if err := docker_manager.Configure(m.names); err != nil {
 		return nil, err
@@ -53,6 +53,9 @@ func Open(c config.Config, s *store.Store) (*Manager, error) {
 		return nil, err
 	}
 	m.docker, m.client = docker, docker.Client()
+	if err := m.makeBackupFolder(); err != nil {
+		return nil, err
+	}
 	earlier, err := m.earlier()
 	if err != nil {
 		return nil, err
@@ -101,6 +104,10 @@ func (m *Manager) spec(r docker_manager.CreateRequest) (refit.Spec, error) {
 func (m *Manager) container(server uint) string { return fmt.Sprintf(m.names.ContainerName, server) }
 
 func (m *Manager) volume(server uint) string { return fmt.Sprintf(m.names.DataVolume, server) }
+
+func (m *Manager) pluginsVolume(server uint) string {
+	return fmt.Sprintf(m.names.PluginsVolume, server)
+}
 
 // serverNames are the servers by their containers' names.
 func (m *Manager) serverNames() (map[string]store.Server, error) {

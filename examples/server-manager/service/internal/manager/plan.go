@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -21,11 +22,19 @@ type AffectedServer struct {
 // PlannedServer is what an update would do to one.
 type PlannedServer struct {
 	AffectedServer
-	Action              string   `json:"action"`
-	Reason              *string  `json:"reason"`
-	Order               int      `json:"order"`
-	Dependents          []string `json:"dependents"`
-	EstimatedDowntimeMS *int64   `json:"estimated_downtime_ms"`
+	Action                        string          `json:"action"`
+	Reason                        *string         `json:"reason"`
+	Order                         int             `json:"order"`
+	Dependents                    []string        `json:"dependents"`
+	Volumes                       []PlannedVolume `json:"volumes"` // that a backup would have
+	EstimatedDowntimeMS           *int64          `json:"estimated_downtime_ms"`
+	EstimatedDowntimeWithBackupMS *int64          `json:"estimated_downtime_with_backup_ms"`
+}
+
+// PlannedVolume is a volume that a backup would have.
+type PlannedVolume struct {
+	Volume string `json:"volume"`
+	Size   *int64 `json:"size"`
 }
 
 // Plan is what an update would do.
@@ -40,12 +49,6 @@ type Plan struct {
 	KeepAs        *string             `json:"keep_as"`
 	Warnings      []refit.Warning     `json:"warnings"`
 	Backup        BackupOffer         `json:"backup"`
-}
-
-// BackupOffer is whether volumes can be saved first, and where.
-type BackupOffer struct {
-	Available bool    `json:"available"`
-	Folder    *string `json:"folder"`
 }
 
 // Affected lists the containers that were created from the reference.
@@ -88,7 +91,8 @@ func Parts(affected []AffectedServer) []operation.Server {
 func (m *Manager) Plan(ctx context.Context, image string) (*Plan, error) {
 	ctx, cancel := context.WithTimeout(ctx, 25*time.Second)
 	defer cancel()
-	plan, err := m.client.PlanUpdate(ctx, image, refit.UpdateOptions{StopTimeout: stopGrace, Settle: time.Duration(m.config.Settle)})
+	offer := m.offer(ctx, m.Engine(ctx))
+	plan, err := m.planWithBackup(ctx, image, &offer)
 	if err != nil {
 		return nil, err
 	}
@@ -96,9 +100,9 @@ func (m *Manager) Plan(ctx context.Context, image string) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	folder := m.BackupFolder()
+	last := m.lastDowntimes()
 	result := &Plan{ImageName: image, Check: m.check(plan.Check), Pull: plan.Pull, ExpectDigest: plan.ExpectDigest, DownloadBytes: plan.DownloadBytes,
-		Servers: []PlannedServer{}, ImageChanges: plan.ImageChanges, KeepAs: plan.KeepAs, Warnings: plan.Warnings, Backup: BackupOffer{Available: true, Folder: &folder}}
+		Servers: []PlannedServer{}, ImageChanges: plan.ImageChanges, KeepAs: plan.KeepAs, Warnings: plan.Warnings, Backup: offer}
 	if result.ImageChanges == nil {
 		result.ImageChanges = []refit.ImageChange{}
 	}
@@ -107,7 +111,13 @@ func (m *Manager) Plan(ctx context.Context, image string) (*Plan, error) {
 	}
 	for _, container := range plan.Containers {
 		one := PlannedServer{AffectedServer: AffectedServer{Identifier: container.Container, Container: container.Container, Status: statusOf(container.State), Outdated: container.Outdated},
-			Action: container.Action, Reason: container.Reason, Order: container.Order, Dependents: container.Dependents, EstimatedDowntimeMS: container.EstimatedDowntimeMS}
+			Action: container.Action, Reason: container.Reason, Order: container.Order, Dependents: container.Dependents, Volumes: []PlannedVolume{}}
+		for _, volume := range container.Volumes {
+			one.Volumes = append(one.Volumes, PlannedVolume(volume))
+		}
+		if container.Action == refit.ActionRecreateAndStart {
+			one.estimate(last, container.EstimatedDowntimeMS)
+		}
 		if one.Dependents == nil {
 			one.Dependents = []string{}
 		}
@@ -118,6 +128,22 @@ func (m *Manager) Plan(ctx context.Context, image string) (*Plan, error) {
 		result.Servers = append(result.Servers, one)
 	}
 	return result, nil
+}
+
+// restOfRecreation is in refit's estimate, beside the time of the backups.
+const restOfRecreation = 1000
+
+// estimate is how long the server was down when it was replaced last, and how much longer a backup takes by refit's estimate, which is of the
+// backup and a second: how long a game takes to stop only its last time tells.
+func (s *PlannedServer) estimate(last map[string]int64, withBackup *int64) {
+	before, known := last[s.Container]
+	if known {
+		s.EstimatedDowntimeMS = &before
+	}
+	if withBackup != nil {
+		whole := *withBackup - restOfRecreation + cmp.Or(before, restOfRecreation)
+		s.EstimatedDowntimeWithBackupMS = &whole
+	}
 }
 
 // statusOf is the word that the existing service has for a container's state.

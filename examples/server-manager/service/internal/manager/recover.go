@@ -65,7 +65,7 @@ func (m *Manager) leftOfServers(ctx context.Context) ([]left, error) {
 	}
 	byContainer, byVolume := map[string]store.Server{}, map[string]store.Server{}
 	for _, server := range servers {
-		byContainer[m.container(server.ID)], byVolume[m.volume(server.ID)] = server, server
+		byContainer[m.container(server.ID)], byVolume[m.volume(server.ID)], byVolume[m.pluginsVolume(server.ID)] = server, server, server
 	}
 	var all []left
 	for _, one := range recovery.Found {
@@ -113,7 +113,7 @@ func (m *Manager) Recover(force bool, actor string) (operation.Operation, bool, 
 
 // recoverOne repairs one server. The others are repaired whatever becomes of it.
 func (m *Manager) recoverOne(ctx context.Context, one left, force bool, actor string, set setter) *Failure {
-	options := refit.RecoverOptions{Force: force, StopTimeout: stopGrace, Settle: time.Duration(m.config.Settle), Actor: actor, OnProgress: follow(set, "")}
+	options := refit.RecoverOptions{Force: force, StopTimeout: stopGrace, Settle: time.Duration(m.config.Settle), Actor: actor, OnProgress: newFollower(set, "").follow}
 	container := one.Container
 	if one.Volume != nil {
 		container, options.Volume = "", *one.Volume

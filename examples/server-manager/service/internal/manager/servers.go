@@ -229,7 +229,7 @@ func (m *Manager) Delete(server *store.Server, data bool) error {
 }
 
 // Recreate begins to replace the server's container, or to make it again where it is gone; or joins the recreation that is in progress.
-func (m *Manager) Recreate(ctx context.Context, server *store.Server, actor string) (operation.Operation, bool, error) {
+func (m *Manager) Recreate(ctx context.Context, server *store.Server, backup Backup, actor string) (operation.Operation, bool, error) {
 	missing, err := m.Missing(ctx, m.required(server))
 	if err != nil {
 		return operation.Operation{}, false, err
@@ -250,14 +250,18 @@ func (m *Manager) Recreate(ctx context.Context, server *store.Server, actor stri
 		if err != nil {
 			return operationError(m.failure(err))
 		}
-		report, err := m.client.Recreate(ctx, name, refit.RecreateOptions{StopTimeout: stopGrace, Settle: time.Duration(m.config.Settle), Actor: actor,
-			OnProgress: follow(set, "")})
+		f := newFollower(set, "")
+		options := m.recreateOptions(backup)
+		options.Actor, options.OnProgress = actor, f.follow
+		report, err := m.client.Recreate(ctx, name, options)
 		failure := m.failure(err)
 		if report != nil {
 			done := operation.Operation{}
-			m.recreation(&done, *report)
+			m.recreation(&done, f, *report)
+			failure = f.backupFailure(failure, &done)
 			known, _ := m.serverNames()
 			set(func(o *operation.Operation) {
+				o.Backups = backups(report.Backups)
 				for _, one := range done.Servers {
 					*o.ServerOf(one.Container) = one
 				}

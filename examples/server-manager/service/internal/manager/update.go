@@ -19,7 +19,7 @@ type UpdateRequest struct {
 	Image        string
 	ImageOnly    bool   // only pull; the containers stay as they are, outdated
 	ExpectDigest string // the confirmed plan's; "" takes what the registry has
-	Backup       bool
+	Backup       Backup
 }
 
 // Pull begins a pull, or joins the pull or update of that image.
@@ -27,7 +27,7 @@ func (m *Manager) Pull(image, actor string) (operation.Operation, bool, error) {
 	o := operation.Operation{Kind: operation.Pull, ImageName: &image, Actor: &actor}
 	return m.Operations.Start(o, []string{imageKey(image)}, func(other *operation.Operation) bool { return other.Kind != operation.Rollback },
 		m.worker(image, func(ctx context.Context, set setter) *Failure {
-			result, err := m.client.Pull(ctx, image, refit.PullOptions{Actor: actor, OnProgress: follow(set, image)})
+			result, err := m.client.Pull(ctx, image, refit.PullOptions{Actor: actor, OnProgress: newFollower(set, image).follow})
 			if err != nil {
 				return m.failure(err)
 			}
@@ -63,27 +63,24 @@ func (m *Manager) UpdateAll(requests []UpdateRequest, batch, actor string, affec
 
 func (m *Manager) update(request UpdateRequest, actor string) operation.Work {
 	return m.worker(request.Image, func(ctx context.Context, set setter) *Failure {
-		options := refit.UpdateOptions{StopTimeout: stopGrace, Settle: time.Duration(m.config.Settle), ExpectDigest: request.ExpectDigest, Actor: actor,
-			OnProgress: follow(set, request.Image)}
+		f := newFollower(set, request.Image)
+		options := m.updateOptions(request.Backup)
+		options.ExpectDigest, options.Actor, options.OnProgress = request.ExpectDigest, actor, f.follow
 		if request.ImageOnly {
 			options.Containers = []string{}
 		}
-		if request.Backup {
-			if failure := m.backup(ctx, request.Image, set); failure != nil {
-				return failure
-			}
-		}
 		report, err := m.client.Update(ctx, request.Image, options)
-		return m.report(request.Image, report, err, set)
+		return m.report(f, report, err)
 	})
 }
 
 // Rollback begins to go back to the image before, or to the one with the id to; or joins that of the image.
-func (m *Manager) Rollback(image, to, actor string, affected []operation.Server) (operation.Operation, bool, error) {
+func (m *Manager) Rollback(image, to string, backup Backup, actor string, affected []operation.Server) (operation.Operation, bool, error) {
 	o := operation.Operation{Kind: operation.Rollback, ImageName: &image, Actor: &actor, Servers: affected}
 	return m.Operations.Start(o, []string{imageKey(image)}, isKind(operation.Rollback), m.worker(image, func(ctx context.Context, set setter) *Failure {
-		options := refit.RollbackOptions{To: to, RecreateOptions: refit.RecreateOptions{StopTimeout: stopGrace, Settle: time.Duration(m.config.Settle),
-			Actor: actor, OnProgress: follow(set, image)}}
+		f := newFollower(set, image)
+		options := refit.RollbackOptions{To: to, RecreateOptions: m.recreateOptions(backup)}
+		options.Actor, options.OnProgress = actor, f.follow
 		if before, err := m.client.ImageInfo(ctx, image); err == nil {
 			set(func(o *operation.Operation) {
 				o.From = &refit.HistorySide{ID: before.ID, Digest: digest(before.Digests), Version: before.Version}
@@ -94,22 +91,24 @@ func (m *Manager) Rollback(image, to, actor string, affected []operation.Server)
 			return m.failure(err)
 		}
 		set(func(o *operation.Operation) { o.To = report.To })
-		return m.report(image, &report.UpdateReport, err, set)
+		return m.report(f, &report.UpdateReport, err)
 	}))
 }
 
 // report writes what an update or a rollback has done. A report comes with most errors.
-func (m *Manager) report(image string, report *refit.UpdateReport, err error, set setter) *Failure {
+func (m *Manager) report(f *follower, report *refit.UpdateReport, err error) *Failure {
 	failure := m.failure(err)
 	if report == nil {
 		return failure
 	}
 	done := operation.Operation{}
 	for _, recreation := range report.Containers {
-		m.recreation(&done, recreation)
+		m.recreation(&done, f, recreation)
 	}
+	failure = f.backupFailure(failure, &done)
 	known, _ := m.serverNames()
-	set(func(o *operation.Operation) {
+	f.set(func(o *operation.Operation) {
+		o.Backups = backups(report.Backups)
 		for _, server := range done.Servers {
 			*o.ServerOf(server.Container) = server
 		}
@@ -133,7 +132,7 @@ func (m *Manager) report(image string, report *refit.UpdateReport, err error, se
 		}
 	})
 	if report.Pull != nil && report.Tag != refit.TagRestored {
-		m.pulledNow(image, report.Pull.After.ID)
+		m.pulledNow(f.image, report.Pull.After.ID)
 	}
 	return failure
 }

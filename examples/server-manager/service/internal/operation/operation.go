@@ -81,7 +81,9 @@ type Server struct {
 	Permille    int     `json:"permille"`
 	DowntimeMS  *int64  `json:"downtime_ms"`
 	LogsTail    *string `json:"logs_tail"`
-	Error       *Error  `json:"error"`
+	// DataRestored is whether a rollback has restored the volumes from the backups; nil where there was nothing to restore.
+	DataRestored *bool  `json:"data_restored"`
+	Error        *Error `json:"error"`
 }
 
 // Backup is a saved volume.

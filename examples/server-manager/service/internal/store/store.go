@@ -15,11 +15,13 @@ import (
 
 // User is who may log in.
 type User struct {
-	ID            uint      `json:"id"`
-	Username      string    `json:"username" gorm:"uniqueIndex;not null"`
-	PasswordHash  string    `json:"-" gorm:"not null"`
-	Administrator bool      `json:"administrator"`
-	CreatedAt     time.Time `json:"created_at"`
+	ID            uint   `json:"id"`
+	Username      string `json:"username" gorm:"uniqueIndex;not null"`
+	PasswordHash  string `json:"-" gorm:"not null"`
+	Administrator bool   `json:"administrator"`
+	// PasswordChanges is how often the password was changed: a token that was signed before the last change is worthless.
+	PasswordChanges uint      `json:"-" gorm:"not null;default:0"`
+	CreatedAt       time.Time `json:"created_at"`
 }
 
 // Server is a game server. Its container and volumes are named by its ID, which is never given twice.
@@ -161,6 +163,18 @@ func (s *Store) CreateFirst(user *User) error {
 		}
 		return taken(tx.Create(user).Error)
 	})
+}
+
+// SetPassword changes a user's password, which makes every token worthless that was signed before. ErrNotFound when there is no such user.
+func (s *Store) SetPassword(id uint, hash string) (user User, err error) {
+	err = s.db.Transaction(func(tx *gorm.DB) error {
+		if err := tx.Take(&user, id).Error; err != nil {
+			return err
+		}
+		user.PasswordHash, user.PasswordChanges = hash, user.PasswordChanges+1
+		return tx.Model(&user).Select("PasswordHash", "PasswordChanges").Updates(&user).Error
+	})
+	return user, err
 }
 
 // Revoke remembers a token that was logged out, and forgets those that have expired.

@@ -1,6 +1,6 @@
 import { reactive, ref } from 'vue'
 import { api, trouble, whole } from '../../api/client'
-import type { AffectedServer, Check, ImageStatusData, Operation, Plan, Trouble } from '../../api/types'
+import type { AffectedServer, BackupRequest, Check, ImageStatusData, Operation, Plan, Trouble } from '../../api/types'
 import { onChange, take } from '../../live'
 
 /** What the image pages know and can do. Nothing is asked of a registry, pulled or updated unless one of the functions is called. */
@@ -65,11 +65,11 @@ export function useImageActions() {
   }
 
   /** Whether it was begun. */
-  async function update(choice: { imageName: string; updateImageOnly: boolean; backup: boolean }): Promise<boolean> {
+  async function update(choice: { imageName: string; updateImageOnly: boolean } & BackupRequest): Promise<boolean> {
     asked.error = null
     try {
       const answer = await api<{ operation: Operation }>('POST', '/servers/images/update', {
-        image_name: choice.imageName, update_image_only: choice.updateImageOnly, backup: choice.backup && !choice.updateImageOnly,
+        image_name: choice.imageName, update_image_only: choice.updateImageOnly, backup: choice.backup, restore_on_rollback: choice.restore_on_rollback,
         expect_digest: asked.plan?.expect_digest ?? null,
       })
       take(answer.operation)

@@ -1,6 +1,6 @@
 import { reactive, ref } from 'vue'
 import { api, trouble } from '../../api/client'
-import type { Operation, Server, Trouble } from '../../api/types'
+import type { BackupRequest, Operation, Server, Trouble } from '../../api/types'
 import { take } from '../../live'
 
 export type Action = 'start' | 'stop' | 'recreate'
@@ -10,12 +10,12 @@ export function useServerActions(done: () => void) {
   const busy = reactive(new Map<number, Action>())
   const errors = ref<Record<number, Trouble>>({})
 
-  async function act(server: Server, action: Action): Promise<void> {
+  async function act(server: Server, action: Action, backup?: BackupRequest): Promise<void> {
     busy.set(server.id, action)
     const { [server.id]: _, ...others } = errors.value
     errors.value = others
     try {
-      const answer = await api<Server | { operation: Operation }>('POST', `/servers/${server.id}/${action}`)
+      const answer = await api<Server | { operation: Operation }>('POST', `/servers/${server.id}/${action}`, backup)
       if ('operation' in answer) take(answer.operation)
     } catch (thrown) {
       errors.value = { ...errors.value, [server.id]: trouble(thrown) }
