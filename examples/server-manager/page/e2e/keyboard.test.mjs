@@ -6,7 +6,7 @@ import { cleanUp, game, publish, tools } from './lab.mjs'
 import { Service } from './service.mjs'
 
 const password = 'a long password'
-const first = 41_500 + (process.pid % 20_000)
+const first = 15_000 + (process.pid % 5_000)
 const service = new Service({ images: [game, tools], required: [game], settle: '2s' })
 let browser
 let page
