@@ -34,6 +34,10 @@ test-kills: ## the kills and faults of recreations and recoveries at every call,
 	$(NEED) rust c
 	$(LAB) env REFIT_EVERY_KILL=1 $(TEST) --test it -- container::recover container::recreate::faults volume::kills volume::restore_in_rollback
 
+test-swarm: ## a service on three engines, one of which is lost in the middle of an update: 3 minutes
+	$(NEED) rust c
+	$(LAB) cargo test --test it -- --ignored --nocapture --test-threads=1 service::nodes
+
 test-c: ## the tests of the C ABI alone
 	$(NEED) rust c
 	$(LAB) cargo test --test abi
@@ -193,4 +197,4 @@ clean: ## takes the lab down, then everything that was built
 	rm -rf $(SERVICE)/page/node_modules $(SERVICE)/page/dist
 	rm -f bindings/go/lib/*/librefit.a bindings/go/lib/*/built.h bindings/go/include/refit.h bindings/go/built.h
 
-.PHONY: help test test-rust test-kills test-c test-go test-go-stress test-go-oldest test-go-cross bench-go demo matrix lint header schema build archive dist install go go-archive go-module clean service-build service test-service
+.PHONY: help test test-rust test-kills test-swarm test-c test-go test-go-stress test-go-oldest test-go-cross bench-go demo matrix lint header schema build archive dist install go go-archive go-module clean service-build service test-service

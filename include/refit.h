@@ -510,8 +510,9 @@ refit_code img_pull(const struct refit *r,
                     struct refit_error **err);
 
 // What `img_update` would do: `image, check, pull, expect_digest?, download_bytes?, containers [ {container, id, state, outdated, match,
-// action, reason?, order, dependents [], volumes [ {volume, size?} ], estimated_downtime_ms?} ], image_changes [ {field, before, after} ], keep_as?, warnings [ {code,
-// container?, message} ]`. `action` is "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed
+// action, reason?, order, dependents [], volumes [ {volume, size?} ], estimated_downtime_ms?} ], services [names], image_changes [ {field, before, after} ],
+// keep_as?, warnings [ {code, container?, message} ]`. `services` are those of the swarm that have this reference: `img_update` leaves them as they are, and
+// `service_update` updates them; empty too where the engine manages no swarm. `action` is "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed
 // or pulled. Every container whose recreation would be refused is listed as "refused"; that is no error. When the check fails, the plan
 // has the check alone.
 //
@@ -1151,18 +1152,26 @@ refit_code volume_restore(const struct refit *r,
 
 /* 7. Services */
 
-// The services of a swarm: `services [ {id, name, image, replicas_running, replicas_wanted, update_state?} ]`.
+// The services of the swarm that this engine manages: `services [ {id, name, image, replicas_running, replicas_wanted, update_state?} ]`, in
+// the order of their names. `image` is the spec's, mostly `NAME:TAG@DIGEST`. `replicas_wanted` is what `docker service ls` shows: the replicas, of a global
+// service a task a node that fits, of a job the tasks that it runs at the same time and that have not completed. `update_state` is the engine's word:
+// "updating", "paused", "completed", "rollback_started", "rollback_paused", "rollback_completed"; null: never updated.
 //
-// This version does not have it: UNSUPPORTED.
+// Codes: UNSUPPORTED (the engine manages no swarm: the message says what to do), UNREACHABLE, ENGINE, CANCELLED, TIMEOUT.
 refit_code service_list(const struct refit *r,
                         const char *options_json,
                         const struct refit_cancel *cancel,
                         char **out_json,
                         struct refit_error **err);
 
-// A check of the image of a service: as `img_check_update`, and `service`.
+// Is there a newer image than a service runs? The document of `img_check_update`, and `service` (its name). The digest to which the spec is pinned is
+// compared with what its tag names now, for the platforms of the nodes on which its tasks are to run; where these differ, the verdict that
+// matters most counts, and the note "platforms" has all. `image` is `NAME:TAG`; `local` is what the service runs, read from the registry where it is not the
+// same. Of a spec without a digest the service's containers on this engine are compared, which the note "not_pinned" says; where there are none,
+// `has_update` is null.
 //
-// This version does not have it: UNSUPPORTED.
+// Options: those of `img_check_update`; `platform` instead of those of the nodes. Codes: those of `img_check_update`; NOT_FOUND (no such service, or
+// the registry has no such image), UNSUPPORTED (the engine manages no swarm; the service runs no containers).
 refit_code service_check_update(const struct refit *r,
                                 const char *service,
                                 const char *options_json,
@@ -1170,9 +1179,22 @@ refit_code service_check_update(const struct refit *r,
                                 char **out_json,
                                 struct refit_error **err);
 
-// Updates a service: `service, result, from {image}, to {image}, elapsed_ms, error?`.
+// Updates a service by the engine's own rolling update: its spec gets `NAME:TAG@DIGEST` with the digest that the tag names now, everything else in it stays,
+// and the nodes get the credential for the registry. It returns when every task runs. The document: `service, result, from {image}, to {image},
+// update_state?, replicas_running?, replicas_wanted?, logs_tail?, warnings [ {code, container?, message} ], elapsed_ms, error?`. `result` is
+// "updated", "unchanged" (it is at that digest: nothing was sent), "rolled_back", "rollback_failed", "updating" or "rolling_back" (the call has ended,
+// and the engine goes on), "changed_meanwhile" (somebody else has updated or removed the service since), "failed" (the service is as before). In
+// progress `current` of `total` tasks run.
 //
-// This version does not have it: UNSUPPORTED.
+// A task that fails makes the engine stop (the failure action `pause`, which is the default) or go back (`rollback`); where it stops, its rollback is
+// asked for. Either is waited for: the code is ROLLED_BACK, the causes of the error are the engine's words about the task and the last lines of its log,
+// which are `logs_tail` too. With `continue` the engine goes on: the call waits until every task runs. Parallelism, delay and monitor are the service's.
+//
+// Options: `expect_digest` (`remote.digest` of the check), `force` false (replaces the tasks of a service that is at that digest), `wait_s` 300, 1 to 86400
+// (then the engine goes on by itself), `actor`. Codes: OK; ROLLED_BACK; ROLLBACK_FAILED; TIMEOUT (`wait_s` or `timeout_s` has passed), CANCELLED, STOPPED (the
+// engine goes on once it has the update, and the report says how far it was); CONFLICT (the registry has another digest than `expect_digest`; somebody else
+// has changed the image); BUSY (this process updates the service, or the engine is rolling it back); NOT_FOUND (no such service; the registry has no such tag,
+// or not for the platform of a node); UNSUPPORTED (the engine manages no swarm; a job); those of `service_check_update`.
 refit_code service_update(const struct refit *r,
                           const char *service,
                           const char *options_json,

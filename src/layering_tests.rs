@@ -4,13 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A folder or file of `src`, and the modules of the crate that it must not name. What is above uses what is below:
-/// `image`, `container`, `registry`, `engine`, then the modules without a folder.
-const LAYERS: [(&str, &[&str]); 12] = [
-    ("container", &["image", "ffi", "volume::list", "volume::change", "volume::archive"]),
-    ("volume", &["image", "ffi"]),
+/// `service`, `image`, `container`, `registry`, `engine`, then the modules without a folder.
+const LAYERS: [(&str, &[&str]); 14] = [
+    ("service", &["volume", "ffi"]),
+    ("image", &["service", "ffi"]),
+    ("container", &["image", "service", "ffi", "volume::list", "volume::change", "volume::archive"]),
+    ("volume", &["image", "service", "ffi"]),
     ("volume/storage", &["container"]),
     ("volume/archive", &["container", "engine", "volume::storage"]),
-    ("engine", &["image", "container", "volume", "registry", "ffi"]),
+    ("engine", &["image", "container", "volume", "service", "registry", "ffi"]),
     ("registry", &["image", "container", "engine", "ffi"]),
     ("registry/transport", &["registry::auth", "registry::lookup", "registry::api_request"]),
     ("net", &["image", "container", "registry", "engine", "ffi"]),

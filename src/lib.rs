@@ -34,6 +34,7 @@
 //! | [`image`] | one file a call; `check/` (`verdict` decides), `pull/` (`failure`: the code of a failed pull), `update/` (`plan`, `order`, `run`, `tag`) |
 //! | [`container`] | list, status, lifecycle, `logs/` (`lines` decides), exec, stats; `create_body/`: from an inspect to a create body; `recreate/`: the steps of a recreation; `recover/`: `table` decides what an interrupted one needs; `replacement/`: what both share (names, lease, stop, settle, snapshot, `rollback_steps`) |
 //! | [`volume`] | one file a call; `storage/`: the container through which a volume is read and written, its name, the way to a file; `import_rules` decides; `archive/`: tar in pieces; `backup/`: what a backup is, and how it is written (`format`, `file`); `restore/`: `unpack` verifies, `found` decides, `replace` changes, `record` and `unfinished` outlive a kill |
+//! | [`service`] | one file a call; `target` decides what an update sends, `stage` where it stands; `send`, `watch` and `failure` are its steps |
 //! | `history/` | which calls changed something: `record` writes one, `store` and `file` keep them |
 //! | `ffi/` | the C ABI, the only unsafe code |
 //!
@@ -54,6 +55,7 @@ mod operation;
 mod platform;
 mod reference;
 mod registry;
+pub mod service;
 mod state_dir;
 pub mod volume;
 

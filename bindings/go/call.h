@@ -8,18 +8,19 @@
 #error "refit: this Go package is for ABI 0, and the refit.h that was found is of another: run `make go` in the checkout that this package is from"
 #endif
 
-#define REFIT_GO_PLAIN(F) F(refit_engine_info) F(refit_history_list) F(img_list) F(container_list) F(volume_list)
+#define REFIT_GO_PLAIN(F) F(refit_engine_info) F(refit_history_list) F(img_list) F(container_list) F(volume_list) F(service_list)
 
 #define REFIT_GO_NAMED(F) \
   F(img_info) F(img_history) F(img_status) F(img_missing) F(img_containers) F(img_check_update) F(img_plan_update) F(img_remove_old) \
   F(container_status) F(container_info) F(container_start) F(container_stop) F(container_restart) F(container_remove) F(container_wait) \
-  F(container_logs) F(container_stats) F(volume_create) F(volume_remove)
+  F(container_logs) F(container_stats) F(volume_create) F(volume_remove) F(service_check_update)
 
 #define REFIT_GO_EXISTS(F) F(img_exists) F(container_exists) F(volume_exists)
 
 #define REFIT_GO_INPUT(F) F(container_create) F(container_exec) F(volume_list_files) F(volume_remove_file)
 
-#define REFIT_GO_PROGRESS(F) F(img_check_updates) F(img_pull) F(img_update) F(img_update_all) F(img_rollback) F(container_recreate) F(container_recover)
+#define REFIT_GO_PROGRESS(F) F(img_check_updates) F(img_pull) F(img_update) F(img_update_all) F(img_rollback) F(container_recreate) F(container_recover) \
+  F(service_update)
 
 #define REFIT_GO_INPUT_PROGRESS(F) F(volume_backup) F(volume_restore)
 
@@ -49,7 +50,7 @@ enum refit_go_function {
 typedef struct refit_go_call {
   enum refit_go_function function;
   const refit *handle;
-  const char *name; /* an image, a container, a volume or a list of images */
+  const char *name; /* an image, a container, a volume, a service or a list of images */
   const char *input; /* a create body, a command, a path or a local file */
   const void *content; /* what is written, during the call */
   size_t content_length;

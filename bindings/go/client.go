@@ -14,6 +14,7 @@
 //   - images: [Client.Pull], [Client.ImageStatus], [Client.ImageMissing]
 //   - containers: [Client.ContainerCreate], [Client.ContainerStart], [Client.FollowLogs], [Client.ContainerExec], [Client.ContainerStats]
 //   - files, backups and volumes: [Client.VolumeReadFile], [Client.VolumeExport], [Client.VolumeBackup]
+//   - services of a swarm: [Client.ServiceList], [Client.ServiceCheckUpdate], [Client.ServiceUpdate]
 //   - what was done: [Client.HistoryList]; what is being done: [Progress], [SetLogger]
 //
 // # Calls

@@ -124,6 +124,7 @@ const (
 	PhaseWaiting     Phase = "waiting"
 	PhasePausing     Phase = "pausing"
 	PhaseRemoving    Phase = "removing"
+	PhaseUpdating    Phase = "updating" // a service's tasks are replaced
 	PhaseRollingBack Phase = "rolling_back"
 	PhaseDone        Phase = "done"
 )
@@ -166,6 +167,31 @@ const (
 	HistoryRollbackFailed HistoryResult = "rollback_failed"
 	HistoryFailed         HistoryResult = "failed"
 	HistoryCancelled      HistoryResult = "cancelled"
+)
+
+// ServiceResult is how an update of a service ended: see [ServiceUpdate].
+type ServiceResult = string
+
+// The results of an update of a service.
+const (
+	ServiceResultUpdated          ServiceResult = "updated"
+	ServiceResultUnchanged        ServiceResult = "unchanged" // nothing was sent
+	ServiceResultRolledBack       ServiceResult = "rolled_back"
+	ServiceResultRollbackFailed   ServiceResult = "rollback_failed"
+	ServiceResultUpdating         ServiceResult = "updating"          // the call has ended, and the engine goes on
+	ServiceResultRollingBack      ServiceResult = "rolling_back"      // the call has ended, and the engine goes on with the rollback
+	ServiceResultChangedMeanwhile ServiceResult = "changed_meanwhile" // somebody else has updated or removed the service since
+	ServiceResultFailed           ServiceResult = "failed"            // the service is as before
+)
+
+// The engine's words for the last update of a service.
+const (
+	ServiceUpdating          = "updating"
+	ServicePaused            = "paused"
+	ServiceCompleted         = "completed"
+	ServiceRollbackStarted   = "rollback_started"
+	ServiceRollbackPaused    = "rollback_paused"
+	ServiceRollbackCompleted = "rollback_completed"
 )
 
 // FileType is what a file of a volume is.

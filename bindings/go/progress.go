@@ -19,7 +19,7 @@ import (
 // client. Its error stops the call as a cancelled context would, and comes back from it unchanged; a panic in it does the same, as a
 // [CallbackPanic].
 type Progress struct {
-	Operation      string // check, pull, recreate, recover, update, rollback
+	Operation      string // check, pull, recreate, recover, update, rollback, service_update and others
 	Subject        string // the image or container that it is about
 	Phase          Phase  // PhaseChecking and the others
 	Layer          string // the layer in the engine's short form; "" for the whole operation

@@ -60,6 +60,7 @@ type Plan struct {
 	ExpectDigest  *string            `json:"expect_digest"`
 	DownloadBytes *int64             `json:"download_bytes"`
 	Containers    []PlannedContainer `json:"containers"`
+	Services      []string           `json:"services"` // of the swarm, with this reference: an update leaves them as they are
 	ImageChanges  []ImageChange      `json:"image_changes"`
 	KeepAs        *string            `json:"keep_as"` // the tag that will hold the old image
 	Warnings      []Warning          `json:"warnings"`

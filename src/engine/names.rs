@@ -18,6 +18,11 @@ pub(crate) fn check_volume(name: &str) -> Result<()> {
     check("volume name", name)
 }
 
+/// A service's name, its id or the beginning of one, in the characters of a container's name.
+pub(crate) fn check_service(name: &str) -> Result<()> {
+    check("service name", name)
+}
+
 /// An image's reference or id.
 pub(crate) fn check_image(image: &str) -> Result<()> {
     if Reference::is_image_id(image) { Ok(()) } else { Reference::parse(image).map(|_| ()).map_err(|error| error.with_image(image)) }

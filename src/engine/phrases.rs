@@ -35,6 +35,24 @@ const LOG_UNREADABLE: [&str; 2] = ["logging driver does not support reading", "l
 const NOT_STARTED: [(&str, i64); 4] =
     [("executable file not found", 127), ("no such file or directory", 127), ("permission denied", 126), ("exec failed", 126)];
 
+/// At an update of a service that was changed since it was read: swarmkit's words, in a 500.
+const OUT_OF_SEQUENCE: &str = "update out of sequence";
+
+/// Why an engine manages no swarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotManager {
+    NoSwarm,
+    Worker,
+    Locked,
+}
+
+/// Docker's words for it, in a 503.
+const NOT_MANAGER: [(NotManager, &str); 3] = [
+    (NotManager::Worker, "Worker nodes can't be used"),
+    (NotManager::NoSwarm, "This node is not a swarm manager"),
+    (NotManager::Locked, "needs to be unlocked"),
+];
+
 /// Of a registry that is asked too often, through the engine. In lower case, as all that follow.
 pub(crate) const RATE_LIMITED: &[&str] = &["toomanyrequests", "too many requests", "rate limit", "pull rate"];
 
@@ -155,6 +173,16 @@ pub(crate) fn is_folder_in_the_way(error: &Error) -> bool {
     has(error.message(), &FOLDER_IN_THE_WAY)
 }
 
+/// Whether an update of a service was refused because somebody has changed it since it was read.
+pub(crate) fn is_out_of_sequence(error: &Error) -> bool {
+    error.message().contains(OUT_OF_SEQUENCE)
+}
+
+/// Why an engine that has refused a request about a swarm manages none; `None` where it was refused for another reason.
+pub(super) fn not_manager(error: &Error) -> Option<NotManager> {
+    NOT_MANAGER.iter().find(|(_, phrase)| error.message().contains(phrase)).map(|(why, _)| *why)
+}
+
 /// Whether a container is being removed already.
 pub(crate) fn is_removal_in_progress(error: &Error) -> bool {
     error.message().contains(REMOVAL_IN_PROGRESS)
@@ -206,6 +234,28 @@ mod tests {
         ];
         for (status, words, expected) in cases {
             assert_eq!(code(status, words), expected, "{status} {words}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_manages_no_swarm_says_why() {
+        let cases = [
+            (
+                "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.",
+                Some(NotManager::NoSwarm),
+            ),
+            (
+                "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.",
+                Some(NotManager::Worker),
+            ),
+            (
+                "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"docker swarm unlock\" to unlock it.",
+                Some(NotManager::Locked),
+            ),
+            ("rpc error: code = Unknown desc = The swarm does not have a leader.", None),
+        ];
+        for (words, expected) in cases {
+            assert_eq!(not_manager(&Code::Engine.error(words).with_http_status(503)), expected, "{words}");
         }
     }
 

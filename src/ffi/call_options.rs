@@ -4,6 +4,7 @@ use super::open_options::CHECK_VIA;
 use super::options::Options;
 use crate::container::{ContainersOptions, ExecOptions, Hooks, LogOptions, RecreateOptions};
 use crate::image::{CheckOptions, OnFailure, PullOptions, RegistryAuth, UpdateOptions};
+use crate::service::ServiceUpdateOptions;
 use crate::{Code, Result};
 
 pub(super) fn containers_options(options: &mut Options) -> Result<ContainersOptions> {
@@ -103,4 +104,14 @@ pub(super) fn check_options(options: &mut Options) -> Result<CheckOptions> {
         return Err(Code::Unsupported.error("newer_tag: not in this version"));
     }
     Ok(CheckOptions { via: options.choice("check_via", &CHECK_VIA)?, platform: options.string("platform")? })
+}
+
+/// Those of `service_update`.
+pub(super) fn service_update_options(options: &mut Options) -> Result<ServiceUpdateOptions> {
+    let defaults = ServiceUpdateOptions::default();
+    Ok(ServiceUpdateOptions {
+        expect_digest: options.string("expect_digest")?,
+        force: options.boolean("force", false)?,
+        wait: options.seconds("wait_s", 1.0..=86_400.0)?.unwrap_or(defaults.wait),
+    })
 }

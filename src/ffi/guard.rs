@@ -12,7 +12,7 @@ use super::codes::REFIT_OK;
 use super::strings::hand_out;
 use super::types::{refit_code, refit_error};
 use crate::operation::panic_error;
-use crate::{Code, Error, Outcome};
+use crate::{Error, Outcome};
 
 thread_local! {
     /// How many guarded calls this thread is in; more than one while a callback calls the library.
@@ -81,12 +81,6 @@ impl Out {
     /// A call whose result is something else.
     pub(super) fn run_value<T>(self, body: impl FnOnce() -> Outcome<T>, write: impl FnOnce(T)) -> refit_code {
         self.finish(body, write, drop)
-    }
-
-    /// A call that this version does not have.
-    pub(super) fn unsupported(self) -> refit_code {
-        let message = format!("{} is not in this version", self.op);
-        self.run_value::<()>(|| Err(Code::Unsupported.error(message).into()), drop)
     }
 
     /// The body and the writing of its result run inside the guard: a document that cannot be written is a defect like any other.

@@ -19,6 +19,7 @@ pub(crate) struct Draft {
     image: Option<String>,
     container: Option<String>,
     volume: Option<String>,
+    service: Option<String>,
     pub(crate) from: Option<HistoryImage>,
     pub(crate) to: Option<HistoryImage>,
     pub(crate) containers: Vec<HistoryContainer>,
@@ -38,15 +39,25 @@ impl Draft {
         Self { volume: Some(volume.to_owned()), ..Self::new(kind, call) }
     }
 
+    pub(crate) fn of_service(kind: HistoryKind, call: &Call, service: &str) -> Self {
+        Self { service: Some(service.to_owned()), ..Self::new(kind, call) }
+    }
+
     fn new(kind: HistoryKind, call: &Call) -> Self {
         let (begun, actor) = (Instant::now(), call.actor());
         let (containers, backups) = (Vec::new(), Vec::new());
-        Self { kind, begun, actor, image: None, container: None, volume: None, from: None, to: None, containers, backups }
+        Self { kind, begun, actor, image: None, container: None, volume: None, service: None, from: None, to: None, containers, backups }
     }
 
     /// The container's name, where the caller gave its id.
     pub(crate) fn container_is(&mut self, name: &str) {
         self.container = Some(name.to_owned());
+    }
+
+    /// The service's name, where the caller gave its id, and the image that it names.
+    pub(crate) fn service_is(&mut self, name: &str, image: &str) {
+        self.service = Some(name.to_owned());
+        self.image = Some(image.to_owned());
     }
 
     fn entry(self, result: HistoryResult, error: Option<&Error>) -> HistoryEntry {
@@ -58,7 +69,7 @@ impl Draft {
             image: self.image,
             container: self.container,
             volume: self.volume,
-            service: None,
+            service: self.service,
             from: self.from,
             to: self.to,
             result,

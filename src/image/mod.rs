@@ -28,6 +28,7 @@ pub use update::{
     UpdateList, UpdateOptions, UpdatePlan, UpdateReport,
 };
 
+pub(crate) use check::{ServiceImage, checks_of_service};
 pub(crate) use last_checks::LastChecks;
 pub(crate) use pull::PullTable;
 pub(crate) use update::Replaced;

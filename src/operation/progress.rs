@@ -15,9 +15,9 @@ const INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// `check`, `pull`, `recreate`, `recover`, `update`, `rollback`.
+    /// `check`, `pull`, `recreate`, `recover`, `update`, `rollback`, `service_update`.
     pub operation: &'static str,
-    /// The image or container.
+    /// The image, container or service.
     pub subject: String,
     /// `checking`, `resolving`, `downloading`, `extracting`, `verifying`, `creating`, `stopping`, `renaming`, `starting`, `waiting`,
     /// `removing`, `rolling_back`, `done` and others. Later versions may add some.

@@ -162,12 +162,12 @@ fn invalid_image_names_are_refused() {
 }
 
 #[test]
-fn invalid_names_of_containers_and_volumes_are_refused() {
+fn invalid_names_of_containers_volumes_and_services_are_refused() {
     let huge = "a".repeat(1_000_000);
     let names = ["", "/", ".", "..", "a/../b", "../a", "a/b", "a b", "a?b", "a%2Fb", "a\x01b", "a\nb", "-a", "\u{e4}", &huge];
     let mut silent = Silent::open("container-names");
     for function in calls() {
-        for parameter in ["container", "container_or_null", "name", "volume"] {
+        for parameter in ["container", "container_or_null", "name", "volume", "service"] {
             if !function.parameters.iter().any(|own| own.name == parameter) {
                 continue;
             }

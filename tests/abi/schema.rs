@@ -1,6 +1,6 @@
 //! `include/refit.schema.json` is what schemars makes of the documents' structs. `make schema` writes it.
 
-use refit::{container, image, volume};
+use refit::{container, image, service, volume};
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
@@ -72,6 +72,9 @@ documents! {
     "volume_import": volume::FileChanged,
     "volume_backup": volume::VolumeBackup,
     "volume_restore": volume::VolumeRestore,
+    "service_list": service::ServiceList,
+    "service_check_update": service::ServiceCheck,
+    "service_update": service::ServiceUpdate,
 }
 
 #[test]

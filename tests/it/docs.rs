@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PAGES: [&str; 5] = ["recreate", "check", "abi", "history", "volumes"];
+const PAGES: [&str; 6] = ["recreate", "check", "abi", "history", "volumes", "services"];
 
 /// Folders and files whose comments may cite a rule.
 const CITING: [&str; 9] = ["src", "tests", "bindings", "examples", "benches", "include", "build.rs", "Makefile", "cbindgen.toml"];

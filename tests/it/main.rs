@@ -12,4 +12,6 @@ mod log;
 mod readme;
 mod recreation;
 mod secrets;
+mod service;
+mod swarm;
 mod volume;

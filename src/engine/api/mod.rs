@@ -12,8 +12,12 @@ pub(crate) mod exec;
 pub(crate) mod images;
 pub(crate) mod libpod;
 pub(crate) mod networks;
+pub(crate) mod nodes;
 pub(crate) mod probes;
+pub(crate) mod services;
+pub(crate) mod swarm;
 pub(crate) mod system;
+pub(crate) mod tasks;
 pub(crate) mod volumes;
 
 #[cfg(test)]

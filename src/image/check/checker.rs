@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use super::by_digest;
 use super::by_engine::ByEngine;
 use super::by_registry::ByRegistry;
-use super::local::{KnownImage, LocalImages};
+use super::local::{KnownImage, LocalImages, Rest};
 use super::report::{self, Findings};
 use super::{Check, Via};
 use crate::engine::Endpoint;
-use crate::image::check::verdict::{CheckFailure, CheckState, Remote, Subject, Verdict, is_own, verdict_on};
+use crate::image::check::verdict::{Certainty, CheckFailure, CheckState, Remote, Subject, Verdict, is_own, verdict_on};
 use crate::platform::Platform;
 use crate::reference::{DOCKER_HUB, Reference};
 use crate::registry::{RegistryError, Session, Trace, UnreachableReason, Way, is_loopback, is_private};
@@ -73,6 +74,17 @@ impl<'a> Checker<'a> {
         check
     }
 
+    /// Checks an image that need not be one of this engine's, as the tasks of a service run it; `None`: nothing is known of it.
+    pub(super) async fn check_known(&self, image: &str, reference: &Reference, known: Option<KnownImage>) -> Check {
+        let trace = Trace::default();
+        let platform = self.platform.clone().or_else(|| known.as_ref()?.facts.platform.clone());
+        let (begun, found) = self.check_in_turn(image, reference, known, &trace).await;
+        let mut check = report::check(image, reference, found, &trace, Vec::new());
+        check.platform = platform.map(|platform| platform.to_string());
+        check.elapsed_ms = begun.elapsed().as_millis() as u64;
+        check
+    }
+
     /// Whether this process asks the registry. Without a tag nothing is asked.
     fn is_asked_by_us(&self, reference: &Reference) -> bool {
         reference.tag().is_some() && !self.engine_first(reference)
@@ -114,7 +126,7 @@ impl<'a> Checker<'a> {
         let engine = &self.refit.shared.engine;
         let known = self.locals.find(engine, image, reference).await?;
         match &known {
-            Some(KnownImage { facts, complete: false }) if reference.registry() == DOCKER_HUB && facts.store == Store::Containerd => {
+            Some(KnownImage { facts, rest: Rest::Engine }) if reference.registry() == DOCKER_HUB && facts.store == Store::Containerd => {
                 self.locals.inspect(engine, image, reference).await
             }
             _ => Ok(known),
@@ -143,16 +155,29 @@ impl<'a> Checker<'a> {
         known: &mut Option<KnownImage>,
         remote: &impl Remote,
     ) -> Result<Verdict, CheckFailure> {
-        if let Some(KnownImage { facts, complete: false }) = known {
+        let mut is_known_by_digest_alone = false;
+        if let Some(KnownImage { facts, rest: rest @ (Rest::Engine | Rest::Registry) }) = known {
             // Most of the time the digest is one of those in the list, and no more need be known.
             let named = remote.digest(reference.tag().unwrap_or_default()).await?;
-            if !named.is_some_and(|digest| facts.has(&digest)) {
-                *known = self.locals.inspect(&self.refit.shared.engine, image, reference).await?;
+            if !named.as_ref().is_some_and(|digest| facts.has(digest)) {
+                if *rest == Rest::Engine {
+                    *known = self.locals.inspect(&self.refit.shared.engine, image, reference).await?;
+                } else if named.is_some() {
+                    match by_digest::complete(facts, self.platform.as_ref(), remote).await {
+                        Some(facts) => *known = Some(KnownImage { facts: facts.into(), rest: Rest::None }),
+                        None => is_known_by_digest_alone = true,
+                    }
+                }
             }
         }
         let local = known.as_ref().map(|known| &*known.facts);
         let platform = self.platform.as_ref().or_else(|| local?.platform.as_ref());
-        verdict_on(&Subject { reference, local, platform }, remote).await
+        let mut verdict = verdict_on(&Subject { reference, local, platform }, remote).await?;
+        if is_known_by_digest_alone && verdict.state == CheckState::UpdateAvailable {
+            // The image of this platform may be the same in both.
+            verdict.certainty = Certainty::IndexOnly;
+        }
+        Ok(verdict)
     }
 
     /// Whether it makes no sense to ask the registry ourselves.

@@ -41,12 +41,22 @@ struct ContainerOfReference {
     container: ContainerSummary,
 }
 
-/// A local image, as far as it is known so far.
+/// An image that is compared with its tag, as far as it is known so far.
 #[derive(Debug)]
 pub(super) struct KnownImage {
     pub(super) facts: Arc<ImageFacts>,
-    /// From an inspect; a list tells neither platform nor configuration.
-    pub(super) complete: bool,
+    pub(super) rest: Rest,
+}
+
+/// Where the rest of an image is known, of which a part was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// All of it was read.
+    None,
+    /// In the engine: a list tells neither platform nor configuration, an inspect does.
+    Engine,
+    /// In the registry: only its digest is known, as that of a service is.
+    Registry,
 }
 
 impl LocalImages {
@@ -95,7 +105,7 @@ impl LocalImages {
         match &self.listed {
             // A list shows digests without their tags.
             Some(listed) if reference.digest().is_none() => match listed.get(reference) {
-                Some(facts) => Ok(Some(KnownImage { facts: facts.clone(), complete: false })),
+                Some(facts) => Ok(Some(KnownImage { facts: facts.clone(), rest: Rest::Engine })),
                 // Engine 26 lists no image of which this machine's platform is not here.
                 None if self.containerd => self.inspect(engine, image, reference).await,
                 None => Ok(None),
@@ -127,7 +137,7 @@ impl LocalImages {
                 facts = ImageFacts { created: own.created, version: own.version, layers: own.layers, config: own.config, ..facts };
             }
         }
-        Ok(Some(KnownImage { facts: Arc::new(facts), complete: true }))
+        Ok(Some(KnownImage { facts: Arc::new(facts), rest: Rest::None }))
     }
 
     /// The containers of a reference that run another image than the one that it names.

@@ -90,11 +90,16 @@ pub(super) async fn many(refit: &Refit, call: &Call, images: Option<Vec<String>>
     }
 }
 
-fn platform(options: &CheckOptions) -> Result<Option<Platform>> {
+pub(super) fn platform(options: &CheckOptions) -> Result<Option<Platform>> {
     options.platform.as_deref().map(Platform::parse).transpose()
 }
 
-async fn prepare<'a>(refit: &'a Refit, wanted: Option<usize>, options: &CheckOptions, platform: Option<Platform>) -> Result<Checker<'a>> {
+pub(super) async fn prepare<'a>(
+    refit: &'a Refit,
+    wanted: Option<usize>,
+    options: &CheckOptions,
+    platform: Option<Platform>,
+) -> Result<Checker<'a>> {
     let shared = &refit.shared;
     let locals = LocalImages::read(refit, wanted).await?;
     let facts = shared.engine.facts().await?;

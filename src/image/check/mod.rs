@@ -1,10 +1,12 @@
 //! `img_check_update`, `img_check_updates`: is there a newer image?
 
+mod by_digest;
 mod by_engine;
 mod by_registry;
 mod checker;
 mod local;
 mod many;
+mod of_service;
 mod report;
 pub(super) mod verdict;
 
@@ -16,6 +18,7 @@ use crate::error::shown;
 use crate::operation::call::Call;
 use crate::registry::{CredentialUse, Note};
 use crate::{CheckVia, Error, ErrorDocument, Operation, Outcome, Refit};
+pub(crate) use of_service::{ServiceImage, checks_of_service};
 use verdict::{Certainty, CheckState, RemoteImage};
 
 /// How images are checked.
@@ -122,7 +125,7 @@ pub struct CheckList {
 
 impl Check {
     /// A check of which nothing is known yet.
-    pub(in crate::image) fn new(image: &str, state: CheckState) -> Self {
+    pub(crate) fn new(image: &str, state: CheckState) -> Self {
         Self {
             image: image.to_owned(),
             state,

@@ -296,12 +296,12 @@ fn no_image() -> RegistryError {
     RegistryError::InvalidResponse("the tag names something that is no image".into())
 }
 
-fn annotation(manifest: &Value) -> Option<String> {
+pub(super) fn annotation(manifest: &Value) -> Option<String> {
     manifest.get("annotations").and_then(|all| all.get(VERSION)).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// A list that is empty, null or absent is the same; a manifest of an image may have one beside its configuration.
-fn is_index(document: &Value) -> bool {
+pub(super) fn is_index(document: &Value) -> bool {
     let by_type = || {
         let media_type = text(document, "/mediaType");
         media_type.contains("image.index") || media_type.contains("manifest.list") || document.get("manifests").is_some_and(Value::is_array)
@@ -310,7 +310,7 @@ fn is_index(document: &Value) -> bool {
 }
 
 /// The digest of the index's entry for a platform; an entry that names none is taken when no other fits.
-fn choose(index: &Value, wanted: Option<&Platform>) -> Option<String> {
+pub(super) fn choose(index: &Value, wanted: Option<&Platform>) -> Option<String> {
     let entries = list(index, "manifests");
     let is_image = |entry: &&Value| {
         let annotated = entry.get("annotations").is_some_and(|all| all.get("vnd.docker.reference.type").is_some());

@@ -4,6 +4,7 @@ mod all;
 mod containers;
 mod order;
 mod plan;
+mod planned_services;
 mod planned_volumes;
 mod preflight;
 mod recorded;

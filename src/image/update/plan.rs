@@ -40,6 +40,9 @@ pub struct UpdatePlan {
     pub download_bytes: Option<u64>,
     /// Every container of the image, in the order of their turn.
     pub containers: Vec<PlannedContainer>,
+    /// The services of the swarm that have this reference, by their names: an update of the image leaves them as they are (`service_update`). Empty
+    /// too where this engine manages no swarm.
+    pub services: Vec<String>,
     /// What differs between the two images, once both are known.
     pub image_changes: Vec<ImageChange>,
     /// The tag that will hold the old image, on a store that forgets untagged ones.
@@ -250,9 +253,14 @@ impl Refit {
             let message = format!("the digest {digest} pins it to one image, whatever {name} names: it never has an update");
             plan.warnings.push(Warning { code: "pinned".into(), container: None, message });
         }
+        let mut info = None;
         if let Some(bytes) = plan.download_bytes {
-            let info = system::info(&self.shared.engine).await?;
-            plan.warnings.extend(create_body::disk_warning(&info, bytes));
+            let read = system::info(&self.shared.engine).await?;
+            plan.warnings.extend(create_body::disk_warning(&read, bytes));
+            info = Some(read);
+        }
+        if purpose == Purpose::Plan {
+            plan.services = self.services_of(image, info.as_ref()).await;
         }
         if will_pull && let Some(before) = &before {
             plan.keep_as = self.keep_as(image, before).await?;
@@ -289,6 +297,7 @@ impl UpdatePlan {
             expect_digest: None,
             download_bytes: None,
             containers: Vec::new(),
+            services: Vec::new(),
             image_changes: Vec::new(),
             keep_as: None,
             warnings: Vec::new(),

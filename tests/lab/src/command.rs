@@ -1,5 +1,7 @@
 //! The words that `lab` understands.
 
+use serde_json::json;
+
 use crate::lab::Lab;
 use crate::publish;
 use crate::up::{self, state};
@@ -8,7 +10,8 @@ const USAGE: &str = "lab up            finds or starts an engine and a registry,
 lab env           prints the variables of the lab that is up
 lab about         prints name, version and image store of the engine
 lab down          removes everything of the lab's and stops what it started
-lab run -- CMD…   runs a command with the lab up, and afterwards takes away what this brought up";
+lab run -- CMD…   runs a command with the lab up, and afterwards takes away what this brought up
+lab swarm         starts a private engine that manages a swarm of its own, prints its address, and takes it away when its input ends";
 
 /// Carries out a command line and answers the exit code.
 pub fn command(words: &[String]) -> i32 {
@@ -23,6 +26,7 @@ pub fn command(words: &[String]) -> i32 {
             up::down();
             0
         }
+        ["swarm"] => swarm(),
         ["publish", ref options @ ..] => publish::publish(options),
         ["clean", name] => publish::clean_named(name),
         ["run", "--", ..] => up::run(&words[2..]),
@@ -32,6 +36,17 @@ pub fn command(words: &[String]) -> i32 {
             2
         }
     }
+}
+
+/// For tests of the bindings: the lab's own engine may be the user's, and is made no member of a swarm.
+fn swarm() -> i32 {
+    let private = Lab::get().private_engine("swarm", &json!({}));
+    let engine = private.dockerd.engine();
+    engine.post("/swarm/init", &json!({"ListenAddr": "127.0.0.1:2377", "AdvertiseAddr": "127.0.0.1"}));
+    println!("{}", engine.host());
+    let ended = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    drop(private);
+    i32::from(ended.is_err())
 }
 
 fn not_up() -> i32 {

@@ -60,7 +60,7 @@ impl Lab {
         let network = namespace::make(&state::private_name(&folder));
         let dockerd = Dockerd::start(&folder.join("engine"), &network, configuration);
         let twin = registry::join(&self.registry, &folder, &network);
-        PrivateEngine { dockerd, folder, network, twin }
+        PrivateEngine { dockerd, folder, network, twins: vec![twin] }
     }
 
     /// A free loopback port, listened to here and in the engine's network, so that engine and library reach it under one name.
@@ -183,12 +183,28 @@ pub struct PrivateEngine {
     pub dockerd: Dockerd,
     folder: PathBuf,
     network: PathBuf,
-    twin: u32,
+    /// The processes of registries in its network.
+    twins: Vec<u32>,
+}
+
+impl PrivateEngine {
+    /// Lets this engine reach another registry under its name too.
+    pub fn reaches(&mut self, registry: &Registry) {
+        let logs = self.folder.join(format!("registry-{}", self.twins.len()));
+        self.twins.push(registry::join(registry, &logs, &self.network));
+    }
+
+    /// Its network's name.
+    pub fn network(&self) -> &std::path::Path {
+        &self.network
+    }
 }
 
 impl Drop for PrivateEngine {
     fn drop(&mut self) {
-        namespace::terminate(self.twin, std::time::Duration::from_secs(3));
+        for twin in &self.twins {
+            namespace::terminate(*twin, std::time::Duration::from_secs(3));
+        }
         dispose(&self.folder.join("engine"), &self.network, self.dockerd.pid());
         let _ = std::fs::remove_dir_all(&self.folder);
     }

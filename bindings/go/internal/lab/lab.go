@@ -98,24 +98,66 @@ func Pull(t testing.TB, repository, tag string, options ...string) Published {
 	return p
 }
 
+// Swarm is the address of an engine that manages a swarm of its own, until the test ends.
+func Swarm(t testing.TB) (host string) {
+	t.Helper()
+	command := exec.Command(binary(), "swarm")
+	command.Stderr = os.Stderr
+	input, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		input.Close()
+		if err := command.Wait(); err != nil {
+			t.Errorf("lab swarm: %v", err)
+		}
+	})
+	if _, err := fmt.Fscanln(output, &host); err != nil {
+		t.Fatalf("lab swarm: %v", err)
+	}
+	return host
+}
+
 // Dial connects to the engine.
 func Dial(ctx context.Context) (net.Conn, error) {
-	network, address, _ := strings.Cut(os.Getenv("DOCKER_HOST"), "://")
+	return dial(ctx, os.Getenv("DOCKER_HOST"))
+}
+
+func dial(ctx context.Context, host string) (net.Conn, error) {
+	network, address, _ := strings.Cut(host, "://")
 	return (&net.Dialer{}).DialContext(ctx, network, address)
 }
 
 // Engine is one request to the engine itself.
 func Engine(t testing.TB, method, path string, body, into any) {
 	t.Helper()
-	if err := request(method, path, body, into); err != nil {
+	EngineAt(t, os.Getenv("DOCKER_HOST"), method, path, body, into)
+}
+
+// EngineAt is one request to another engine.
+func EngineAt(t testing.TB, host, method, path string, body, into any) {
+	t.Helper()
+	if err := requestAt(host, method, path, body, into); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func request(method, path string, body, into any) error {
+	return requestAt(os.Getenv("DOCKER_HOST"), method, path, body, into)
+}
+
+func requestAt(host, method, path string, body, into any) error {
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return Dial(ctx) },
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, host) },
 	}}
 	document, err := json.Marshal(body)
 	if err != nil {

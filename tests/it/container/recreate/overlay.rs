@@ -1,15 +1,14 @@
 //! Networks of a swarm, which show the address that the swarm has allocated as one that the user asked for while a container runs.
-//!
-//! The swarm is one of a private engine of the machine's own dockerd, or of an engine of `tests/lab/engines`: nobody else's engine is made one.
 
 use std::sync::{Mutex, MutexGuard};
 
 use crate::recreation;
 use crate::recreation::child::Work;
 use crate::recreation::{LIMIT, Side, in_parallel, kill_through, quick, recover_at, runtime};
+use crate::swarm;
 use refit::Outcome;
 use refit::container::{Recreation, RecreationResult};
-use refit_lab::{Address, Engine, Image, Lab, PrivateEngine, Proxy};
+use refit_lab::{Address, Engine, Image, Lab, Proxy};
 use serde_json::{Value, json};
 
 /// Both the overlay's and the bridge's, but for the third number.
@@ -19,7 +18,7 @@ const SUBNET: &str = "10.83";
 struct Swarm {
     engine: Engine,
     lab: &'static Lab,
-    private: Option<PrivateEngine>,
+    of_one: swarm::Swarm,
     names: String,
     _alone: MutexGuard<'static, ()>,
 }
@@ -30,16 +29,10 @@ impl Swarm {
         static ONE: Mutex<()> = Mutex::new(());
         let alone = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let lab = Lab::get();
-        if lab.engine.is_podman() {
-            refit_lab::not_here("Podman has no swarms");
-            return None;
-        }
-        let ours = lab.network.as_ref().is_some_and(|network| network.file_name().unwrap().to_string_lossy().starts_with("refit-engine-"));
-        let private = (!ours).then(|| lab.private_engine("overlay", &json!({})));
-        let engine = private.as_ref().map_or_else(|| Engine::at(&lab.engine.host()), |private| private.dockerd.engine());
-        engine.post("/swarm/init", &json!({"ListenAddr": "127.0.0.1:2377", "AdvertiseAddr": "127.0.0.1"}));
+        let of_one = swarm::Swarm::new("overlay")?;
+        let engine = of_one.engine.clone();
         let names = lab.scope("overlay").name.clone();
-        let swarm = Self { engine, lab, private, names, _alone: alone };
+        let swarm = Self { engine, lab, of_one, names, _alone: alone };
         for (third, driver) in [(1, "overlay"), (2, "bridge")] {
             let ipam = json!({"Config": [{"Subnet": format!("{SUBNET}.{third}.0/24")}]});
             let body = json!({"Name": swarm.name(driver), "Driver": driver, "Attachable": driver == "overlay", "IPAM": ipam});
@@ -121,12 +114,10 @@ impl Swarm {
 
 impl Drop for Swarm {
     fn drop(&mut self) {
-        if self.private.is_some() {
-            return;
+        if !self.of_one.is_private() {
+            // Names differ in their beginning, as those of a scope do.
+            drop(refit_lab::Scope { lab: self.lab, name: self.names.clone() });
         }
-        // Names differ in their beginning, as those of a scope do.
-        drop(refit_lab::Scope { lab: self.lab, name: self.names.clone() });
-        self.engine.ask("POST", "/swarm/leave?force=1", &Value::Null);
     }
 }
 
