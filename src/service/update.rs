@@ -184,8 +184,12 @@ impl Refit {
             failure: None,
             waiting: None,
             is_rolling_back: false,
+            down: Vec::new(),
         };
         let end = watch.run(wait).await;
+        if matches!(end, End::TimedOut) {
+            watch.see_nodes().await;
+        }
         report.update_state.clone_from(&watch.update_state);
         report.replicas_running = watch.counts.map(|counts| counts.running);
         report.replicas_wanted = watch.counts.map(|counts| counts.wanted);
@@ -236,7 +240,11 @@ fn error(watch: &Watch<'_>, end: &End, service: &Service, report: &ServiceUpdate
     let how_far = || {
         let counts = watch.counts.unwrap_or_default();
         let far = format!("{} of {} tasks run {to}", counts.running, counts.wanted);
-        watch.waiting.as_ref().map_or(far.clone(), |waiting| format!("{far}; {waiting}"))
+        // An engine waits for ever for the task that it was replacing on a node that is lost [seen on Docker 20.10].
+        let lost =
+            format!("a node is down ({}): where the engine waits for its task, \"force\" sends the update anew", watch.down.join(", "));
+        let why = watch.waiting.clone().into_iter().chain((!watch.down.is_empty()).then_some(lost));
+        std::iter::once(far).chain(why).collect::<Vec<_>>().join("; ")
     };
     let error = match end {
         End::Updated => return None,

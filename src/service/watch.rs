@@ -13,12 +13,16 @@ use super::target::Target;
 use super::tasks::{self, Counts};
 use super::{find, update::OP};
 use crate::engine::api::services::{self, Change};
-use crate::engine::api::tasks as api;
+use crate::engine::api::{nodes, tasks as api};
+use crate::json::text;
 use crate::operation::call::Call;
 use crate::{Code, Error, Progress, Refit, Result};
 
 /// How often the engine is asked. It tells of no change by itself.
 const INTERVAL: Duration = Duration::from_millis(400);
+
+/// How long the list of the nodes is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where the update begins in the progress of the call, and where the rollback does.
 const BEGUN: u32 = 50;
@@ -59,6 +63,8 @@ pub(super) struct Watch<'a> {
     /// Why it waits, where a task does not start.
     pub(super) waiting: Option<String>,
     pub(super) is_rolling_back: bool,
+    /// The nodes that are down, by the names of their machines.
+    pub(super) down: Vec<String>,
 }
 
 impl Watch<'_> {
@@ -125,6 +131,14 @@ impl Watch<'_> {
             Stage::Changed => Ok(Some(End::Changed)),
             Stage::Paused => self.roll_back(&service, &tasks).await,
         }
+    }
+
+    /// Sees which nodes are down, for an update that has not ended.
+    pub(super) async fn see_nodes(&mut self) {
+        let listed = tokio::time::timeout(PATIENCE, nodes::list(&self.refit.shared.engine)).await;
+        let nodes = listed.ok().and_then(Result::ok).unwrap_or_default();
+        let down = nodes.iter().filter(|node| text(node, "/Status/State") == "down");
+        self.down = down.map(|node| text(node, "/Description/Hostname").to_owned()).collect();
     }
 
     /// Asks for the engine's own rollback, where the engine has stopped the update by itself.

@@ -133,7 +133,7 @@ fn tell(begun: Instant, what: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "three engines: make test-swarm"]
-async fn an_update_goes_on_when_a_worker_is_lost() {
+async fn an_update_whose_worker_is_lost_ends_or_is_sent_anew() {
     let mut three = Three::new("nodes");
     let refit = connect(&three.manager.host()).await;
     let lost = three.node(0);
@@ -148,7 +148,7 @@ async fn an_update_goes_on_when_a_worker_is_lost() {
     let seen: Arc<Mutex<Vec<Progress>>> = Arc::default();
     let (reports, reached) = (seen.clone(), Arc::new(tokio::sync::Notify::new()));
     let notify = reached.clone();
-    let wait = ServiceUpdateOptions { wait: LOST, ..ServiceUpdateOptions::default() };
+    let wait = ServiceUpdateOptions { wait: Duration::from_secs(75), ..ServiceUpdateOptions::default() };
     let update = refit.update_service(three.name(), wait).on_progress(move |progress| {
         let mut seen = reports.lock().unwrap();
         if seen.last().is_none_or(|last| (last.phase, last.current, last.total) != (progress.phase, progress.current, progress.total)) {
@@ -165,15 +165,27 @@ async fn an_update_goes_on_when_a_worker_is_lost() {
     three.workers[0].dockerd.kill();
     tell(begun, "worker-1 is killed");
     let outcome = update.await.unwrap();
-    tell(begun, &format!("{outcome:?}"));
-    let report = outcome.unwrap();
+    // The engine runs the tasks of the lost node elsewhere, and waits for the one that it was replacing there: whether there was one is chance.
+    let report = match outcome {
+        Ok(report) => report,
+        Err(failure) => {
+            tell(begun, &format!("{}: {}", failure.error.code().name(), failure.error));
+            let (error, report) = failed(Err(failure));
+            assert_eq!((error.code(), report.result), (Code::Timeout, ServiceResult::Updating), "{error}");
+            assert!(error.message().contains("of 6 tasks run") && error.message().contains("a node is down"), "{error}");
+            let force = ServiceUpdateOptions { wait: LOST, force: true, ..ServiceUpdateOptions::default() };
+            refit.update_service(three.name(), force).await.unwrap()
+        }
+    };
+    tell(begun, &format!("{report:?}"));
     assert_eq!((report.result, report.replicas_running, report.replicas_wanted), (ServiceResult::Updated, Some(6), Some(6)), "{report:?}");
     let pinned = format!("{}@{}", three.old.reference, new.digest);
     let running = three.running();
     assert!(running.len() == 6 && running.iter().all(|(node, image)| *node != lost && *image == pinned), "{running:?}");
     let listed = refit.services().await.unwrap().services.remove(0);
     tell(begun, &format!("{listed:?}"));
-    assert_eq!((listed.image, listed.replicas_running, listed.replicas_wanted), (pinned.clone(), 6, 6));
+    // The engine's own count has those of the lost node too, of which it has not heard that they ended.
+    assert!(listed.image == pinned && listed.replicas_running >= 6 && listed.replicas_wanted == 6, "{listed:?}");
 
     // The worker is back with what it ran, which the swarm stops.
     three.workers[0].dockerd.start_again();
