@@ -44,11 +44,12 @@
  *
  * 2. Threads and the process
  *
- * Threads: any function may be called from any thread, and one handle serves many threads at once. refit_open starts `worker_threads` (2)
- * threads, which do all the work; the calling thread waits and runs the callback. Work that blocks (name lookups, files, credential
- * helpers) runs on further threads, which are started when they are needed and end after 10 s without work. All of them are named "refit".
- * refit_close ends them: it waits for them on a thread named "refit-close", and 1 s at most for those that are blocked in the system, which
- * end when that has returned.
+ * Threads: any function may be called from any thread, and one handle serves many threads at once. The first refit_open starts
+ * `worker_threads` (2) threads, which do all the work of all handles; the calling thread waits and runs the callback. Work that blocks
+ * (name lookups, files, credential helpers) runs on further threads, which are started when they are needed and end after 10 s without
+ * work. All of them are named "refit". The refit_close of the last handle ends them: it waits for them on a thread named "refit-close", and
+ * 1 s at most for those that are blocked in the system, which end when that has returned. A connection by ssh has a child process, and a
+ * thread named "refit-ssh" that waits for it.
  *
  * Signals: the library installs no signal handler. It blocks SIGPIPE on its own threads only; what your program does with SIGPIPE stays.
  *
@@ -257,8 +258,9 @@ extern "C" {
 // Opens a handle. It changes nothing on the engine.
 //
 // Options (each may be left out):
-// - `host` string: the engine (unix://, tcp://, https://; ssh:// is UNSUPPORTED). Default: DOCKER_HOST, else DOCKER_CONTEXT, else the
-//   current context of docker's config.json, else the platform's socket.
+// - `host` string: the engine (unix://, tcp://, https://, ssh://user@host:port/socket). Default: DOCKER_HOST, else DOCKER_CONTEXT, else the
+//   current context of docker's config.json, else the platform's socket. ssh:// is a child process ssh for each connection that runs
+//   `docker system dial-stdio` there; keys, known hosts and jump hosts are ssh's own configuration, and it must get in without a question.
 // - `connect` "now": refit_open asks the engine for its API version; "lazy": the first call does.
 // - `state_dir` folder (default: none): created with mode 0700 when missing. It holds the last checks, and the configuration of containers
 //   whose recreation is in progress.
@@ -277,13 +279,15 @@ extern "C" {
 // - `max_concurrency` 4, 1 to 64: how many containers an update recreates at the same time, after the first has gone alone. One that only
 //   has to settle or to become healthy takes no place; with those, at most three times as many are in progress. At most half of them are
 //   stopped and started at the same time, so that each is down for less, unless a stop or a start takes more than 2 s.
-// - `worker_threads` 2, 1 to 64.
+// - `worker_threads` 2, 1 to 64: the threads of the process's handles, which share them. That of the first handle counts as long as one is
+//   open.
 // - `history_max_entries` 10000, 1 to 10000000, and `history_max_age_days` 365, 1 to 36500: how much of the history is kept;
 // - `helper_image` string: a local image with sh, rm, find, stat and readlink (busybox, debian), for volume_remove_file, volume_restore and
 //   volume_list_files.
 //
-// Codes: INVALID_ARGUMENT, UNREACHABLE (no engine answers: the message names the address and what to look at), UNSUPPORTED (ssh://, an
-// engine older than API 1.40), ENGINE, IO (`state_dir`). `*out` is set to NULL first; close the handle once with `refit_close`.
+// Codes: INVALID_ARGUMENT, UNREACHABLE (no engine answers: the message names the address and what to look at), UNSUPPORTED (an engine
+// older than API 1.40, or one that speaks only newer versions), ENGINE, IO (`state_dir`). `*out` is set to NULL first; close the handle once
+// with `refit_close`.
 refit_code refit_open(const char *options_json,
                       struct refit **out,
                       struct refit_error **err);

@@ -25,7 +25,7 @@ use crate::{Code, Outcome, Result};
 /// How [`Refit::connect`] reaches the engine and the registries.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
-    /// `unix://`, `tcp://` or `https://`. Default: `DOCKER_HOST`, else `DOCKER_CONTEXT`, else the current context of docker's
+    /// `unix://`, `tcp://`, `https://` or `ssh://`. Default: `DOCKER_HOST`, else `DOCKER_CONTEXT`, else the current context of docker's
     /// `config.json`, else the platform's socket.
     pub host: Option<String>,
     /// Whether the first call connects, instead of [`Refit::connect`]. Default: no.

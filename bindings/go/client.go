@@ -50,8 +50,8 @@ const grace = 2 * time.Second
 
 // Options of [Open]. The zero value is the engine that the docker command would use.
 type Options struct {
-	// Host is the engine: unix:///path, tcp://host:port, https://host:port. Default: DOCKER_HOST, else DOCKER_CONTEXT, else the current
-	// context of docker's config.json, else the platform's socket.
+	// Host is the engine: unix:///path, tcp://host:port, https://host:port, ssh://user@host:port. Default: DOCKER_HOST, else DOCKER_CONTEXT,
+	// else the current context of docker's config.json, else the platform's socket. For ssh:// an ssh that needs no answers is found on PATH.
 	Host string
 	// Connect is "now" (the default: Open asks the engine) or "lazy" (the first call does, and Open succeeds without an engine).
 	Connect string
@@ -76,7 +76,7 @@ type Options struct {
 	// MaxConcurrency is how many containers an update replaces side by side, 1 to 64. One that only has to settle or to become healthy takes
 	// no place; with those, at most three times as many are in progress. Default: 4.
 	MaxConcurrency int
-	// WorkerThreads of the library, 1 to 64. Default: 2.
+	// WorkerThreads of the library, 1 to 64, which all clients of the process share: those of the first one count. Default: 2.
 	WorkerThreads int
 	// HelperImage is a local image with sh, rm, find, stat and readlink, for [Client.VolumeRemoveFile], [Client.VolumeRestore] and
 	// [Client.VolumeListFiles].

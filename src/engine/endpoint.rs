@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::ssh::Target;
 use crate::environment::Environment;
-use crate::error::{quoted, shown};
+use crate::error::quoted;
 use crate::{Code, Error, Result};
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
@@ -17,6 +18,7 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 pub(crate) enum Endpoint {
     Unix(PathBuf),
     Tcp { host: String, port: u16, tls: Option<TlsFiles> },
+    Ssh(Target),
 }
 
 /// The files that `docker` expects in a folder of certificates.
@@ -42,6 +44,7 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Tcp { host, port, .. } => write!(f, "tcp://{}:{port}", bracketed(host)),
+            Self::Ssh(target) => target.fmt(f),
         }
     }
 }
@@ -84,19 +87,20 @@ impl Endpoint {
                 let tls = if secure { Some(tls.unwrap_or(TlsFiles { folder: None, skip_verify: false })) } else { None };
                 Ok(Self::Tcp { host: name, port: port.unwrap_or(if secure { 2376 } else { 2375 }), tls })
             }
-            "ssh" => Err(Code::Unsupported.error(format!(
-                "engine host {}: ssh:// is not in this version; forward the socket \
-                 (ssh -L /tmp/docker.sock:/var/run/docker.sock HOST) and use unix:///tmp/docker.sock",
-                shown(host)
-            ))),
+            "ssh" => Target::parse(rest).map(Self::Ssh).map_err(|why| {
+                // Not the address itself, which may hold a password.
+                Code::InvalidArgument.error(format!("an engine host that begins with ssh:// is not understood: {why}"))
+            }),
             _ => Err(bad_host(host)),
         }
     }
 }
 
 fn bad_host(host: &str) -> Error {
-    Code::InvalidArgument
-        .error(format!("engine host {} is not understood: unix:///path, tcp://host:port or https://host:port", quoted(host)))
+    Code::InvalidArgument.error(format!(
+        "engine host {} is not understood: unix:///path, tcp://host:port, https://host:port or ssh://user@host",
+        quoted(host)
+    ))
 }
 
 fn from_source(error: Error, source: &str) -> Error {
@@ -104,7 +108,7 @@ fn from_source(error: Error, source: &str) -> Error {
     error.with_message(message)
 }
 
-fn host_and_port(rest: &str) -> Option<(String, Option<u16>)> {
+pub(super) fn host_and_port(rest: &str) -> Option<(String, Option<u16>)> {
     let rest = rest.trim_end_matches('/');
     if rest.is_empty() || rest.contains(['/', '@', ' ']) {
         return None;
@@ -121,7 +125,7 @@ fn host_and_port(rest: &str) -> Option<(String, Option<u16>)> {
     }
 }
 
-fn bracketed(host: &str) -> String {
+pub(super) fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
@@ -186,7 +190,10 @@ mod tests {
             (Some("https://engine"), Ok("tcp://engine:2376")),
             (Some("tcp://[::1]:2375"), Ok("tcp://[::1]:2375")),
             (Some("127.0.0.1:2375"), Ok("tcp://127.0.0.1:2375")),
-            (Some("ssh://me@engine"), Err("UNSUPPORTED")),
+            (Some("ssh://me@engine"), Ok("ssh://me@engine")),
+            (Some("ssh://me@engine:22/run/x.sock"), Ok("ssh://me@engine:22/run/x.sock")),
+            (Some("ssh://me:secret@engine"), Err("INVALID_ARGUMENT")),
+            (Some("ssh://-oProxyCommand=id"), Err("INVALID_ARGUMENT")),
             (Some("unix://"), Err("INVALID_ARGUMENT")),
             (Some("tcp://"), Err("INVALID_ARGUMENT")),
             (Some("tcp://a:b"), Err("INVALID_ARGUMENT")),
@@ -202,6 +209,7 @@ mod tests {
         let environment = Environment::from([("DOCKER_HOST", "tcp://env:1"), ("DOCKER_CONTEXT", "nowhere")]);
         assert_eq!(resolve(Some("tcp://option:2"), &environment), Ok("tcp://option:2".into()));
         assert_eq!(resolve(None, &environment), Ok("tcp://env:1".into()));
+        assert_eq!(resolve(None, &Environment::from([("DOCKER_HOST", "ssh://far")])), Ok("ssh://far".into()));
         assert_eq!(resolve(None, &Environment::from([("DOCKER_CONTEXT", "nowhere")])), Err("INVALID_ARGUMENT"));
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct ImageFacts {
     pub(crate) layers: Vec<String>,
     /// The image's own `Config`.
     pub(crate) config: Value,
-    /// Whether it was ever pulled, where the engine tells (API 1.53).
+    /// Whether it was ever pulled, where the engine was asked and tells (API 1.53).
     pub(crate) pulled: Option<bool>,
 }
 
@@ -59,7 +59,7 @@ impl ImageFacts {
             version: label(inspect),
             layers: texts(inspect, "/RootFS/Layers"),
             config: inspect.get("Config").cloned().unwrap_or_default(),
-            pulled: inspect.get("Identity").filter(|identity| !is_empty(identity)).map(was_pulled),
+            pulled: was_pulled(inspect),
             id,
         }
     }
@@ -134,8 +134,11 @@ fn available(inspect: &Value) -> Vec<(String, Option<Platform>)> {
     list(inspect, "/Manifests").iter().filter(is_here).filter_map(read).collect()
 }
 
-fn was_pulled(identity: &Value) -> bool {
-    !list(identity, "/Pull").is_empty()
+/// Whether an image was ever pulled, or pushed, where an inspect tells where it is from. An image that was loaded has no origin, whether it was
+/// pulled elsewhere or not.
+pub(crate) fn was_pulled(inspect: &Value) -> Option<bool> {
+    let identity = inspect.get("Identity").filter(|identity| !is_empty(identity))?;
+    Some(!list(identity, "/Pull").is_empty())
 }
 
 #[cfg(test)]

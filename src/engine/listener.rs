@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::{UnixStream, lookup_host};
 
 use super::endpoint::Endpoint;
+use super::transport::Transport;
 
 /// A name that is not resolved within this time is left unresolved.
 const RESOLVING: Duration = Duration::from_secs(5);
@@ -44,13 +45,16 @@ pub(crate) enum Listener {
 
 impl Listener {
     /// Looks at the endpoint from here.
-    pub(super) async fn at(endpoint: &Endpoint) -> Self {
-        match endpoint {
-            Endpoint::Tcp { host, port, .. } => {
-                let resolved = tokio::time::timeout(RESOLVING, lookup_host((host.as_str(), *port))).await;
-                let addresses = resolved.ok().and_then(Result::ok).into_iter().flatten().map(|address| address.ip()).collect();
-                Self::Tcp { host: host.clone(), port: *port, addresses }
-            }
+    pub(super) async fn at(transport: &Transport) -> Self {
+        // sshd may itself be in a container that has the engine's socket.
+        if let Some(ssh) = transport.ssh() {
+            let place = ssh.place().await;
+            let addresses = if place.is_direct { addresses(&place.host, place.port).await } else { Vec::new() };
+            return Self::Tcp { host: place.host, port: place.port, addresses };
+        }
+        match transport.endpoint() {
+            Endpoint::Tcp { host, port, .. } => Self::Tcp { host: host.clone(), port: *port, addresses: addresses(host, *port).await },
+            Endpoint::Ssh(_) => Self::Engine,
             Endpoint::Unix(path) => {
                 let process = match UnixStream::connect(path).await {
                     Ok(stream) => stream.peer_cred().ok().and_then(|peer| peer.pid()).filter(|pid| *pid > 0),
@@ -76,6 +80,12 @@ impl Listener {
         paths.extend(std::fs::canonicalize(path).ok().map(|path| path.display().to_string()).filter(|path| *path != paths[0]));
         Self::Socket { paths, container }
     }
+}
+
+/// What a host resolves to here.
+async fn addresses(host: &str, port: u16) -> Vec<IpAddr> {
+    let resolved = tokio::time::timeout(RESOLVING, lookup_host((host, port))).await;
+    resolved.ok().and_then(Result::ok).into_iter().flatten().map(|address| address.ip()).collect()
 }
 
 /// The id of a container in a control group: `/docker/ID`, `/system.slice/docker-ID.scope`, `/libpod-ID`.

@@ -14,6 +14,7 @@ pub(crate) mod phrases;
 mod request;
 mod shared_result;
 mod silence;
+mod ssh;
 mod streams;
 mod tls;
 mod transport;
@@ -28,6 +29,7 @@ use transport::Transport;
 pub(crate) use transport::{Body, BoxError, body, stream_body};
 
 pub(crate) use api_version::ApiVersion;
+use api_version::{Agreed, Versioned};
 pub(crate) use endpoint::{Endpoint, HostOptions};
 pub(crate) use facts::Facts;
 pub use facts::Store;
@@ -50,16 +52,25 @@ pub(crate) struct Engine {
 /// What was agreed with the engine; dropped when the connection is lost, since it may be another engine afterwards.
 #[derive(Debug)]
 pub(crate) struct Session {
+    /// The newest that both speak.
     pub(crate) api: ApiVersion,
+    agreed: Agreed,
     docker: bollard::Docker,
     facts: SharedResult<Facts>,
     listener: OnceCell<Listener>,
 }
 
+impl Session {
+    /// The version in which containers are inspected.
+    pub(crate) fn inspect_version(&self) -> ApiVersion {
+        self.agreed.version(Some(ApiVersion::INSPECT))
+    }
+}
+
 impl Engine {
     /// Connects nothing yet.
     pub(crate) fn new(endpoint: Endpoint, timeout: Duration, long_timeout: Duration) -> Result<Self> {
-        let transport = Transport::new(endpoint, timeout.min(Duration::from_secs(10)))?;
+        let transport = Transport::new(endpoint, timeout)?;
         Ok(Self { transport, timeout, long_timeout, session: SharedResult::default() })
     }
 
@@ -79,9 +90,10 @@ impl Engine {
     /// The session, negotiated when there is none: once, however many calls wait for it.
     pub(crate) async fn session(&self) -> Result<Arc<Session>> {
         let negotiate = async {
-            let api = negotiation::negotiate(&self.transport, self.timeout).await?;
+            let agreed = negotiation::negotiate(&self.transport, self.timeout).await?;
+            let api = agreed.newest;
             let docker = negotiation::typed_client(&self.transport, api, self.timeout)?;
-            Ok(Arc::new(Session { api, docker, facts: SharedResult::default(), listener: OnceCell::new() }))
+            Ok(Arc::new(Session { api, agreed, docker, facts: SharedResult::default(), listener: OnceCell::new() }))
         };
         self.session.get(Box::pin(negotiate)).await
     }
@@ -95,7 +107,7 @@ impl Engine {
     /// What listens at the endpoint, looked at once a session.
     pub(crate) async fn listener(&self) -> Result<Listener> {
         let session = self.session().await?;
-        Ok(session.listener.get_or_init(|| Listener::at(self.endpoint())).await.clone())
+        Ok(session.listener.get_or_init(|| Listener::at(&self.transport)).await.clone())
     }
 
     /// A typed call through bollard, over the same connections; made anew when the engine was replaced by one of another version.

@@ -8,12 +8,12 @@ use http::Request;
 use http_body_util::BodyExt;
 
 use super::api::system;
-use super::api_version::ApiVersion;
+use super::api_version::{Agreed, ApiVersion};
 use super::transport::Transport;
 use crate::{Code, Result};
 
 /// Pings, and takes the newest version that both sides speak.
-pub(super) async fn negotiate(transport: &Transport, timeout: Duration) -> Result<ApiVersion> {
+pub(super) async fn negotiate(transport: &Transport, timeout: Duration) -> Result<Agreed> {
     let answer = system::ping(transport, timeout).await?;
     if !answer.status.is_success() {
         let (status, words) = (answer.status.as_u16(), answer.text());
@@ -35,10 +35,12 @@ pub(super) async fn negotiate(transport: &Transport, timeout: Duration) -> Resul
             ApiVersion::OLDEST
         )));
     }
-    if spoken > ApiVersion::NEWEST
-        && let Some(oldest) = system::oldest_version(transport, timeout).await?
-        && oldest > ApiVersion::NEWEST
-    {
+    let newest = spoken.min(ApiVersion::NEWEST);
+    if spoken <= ApiVersion::INSPECT {
+        return Ok(Agreed { newest, oldest: ApiVersion::OLDEST });
+    }
+    let oldest = system::oldest_version(transport, timeout).await?.unwrap_or(ApiVersion::OLDEST);
+    if oldest > ApiVersion::NEWEST {
         return Err(Code::Unsupported.error(format!(
             "the engine at {} speaks API {oldest} to {spoken}, and this refit {} to {}: a newer refit is needed",
             transport.endpoint(),
@@ -46,7 +48,7 @@ pub(super) async fn negotiate(transport: &Transport, timeout: Duration) -> Resul
             ApiVersion::NEWEST
         )));
     }
-    Ok(spoken.min(ApiVersion::NEWEST))
+    Ok(Agreed { newest, oldest })
 }
 
 /// bollard over our transport. Its own timeout only stands behind ours.

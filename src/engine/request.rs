@@ -15,7 +15,7 @@ use tokio::io::WriteHalf;
 use super::answer_body::AnswerBody;
 use super::streams::ByteStream;
 use super::transport::{self, Body, Transport};
-use super::{Engine, Session, phrases, silence};
+use super::{Engine, Session, Versioned, phrases, silence};
 use crate::{Code, Error, Result};
 
 /// What the engine answered, whole.
@@ -148,7 +148,7 @@ pub(super) fn registry_auth(headers: &mut HeaderMap, auth: Option<&str>) -> Resu
 
 impl Engine {
     /// `GET` of a path below the version, with its query; JSON of a success, an error of everything else.
-    pub(super) async fn get(&self, what: &str, path: &str) -> Result<Value> {
+    pub(super) async fn get<'a>(&self, what: &str, path: impl Into<Versioned<'a>>) -> Result<Value> {
         self.call(what, Method::GET, path, None, self.timeout()).await?.json(what)
     }
 
@@ -156,7 +156,7 @@ impl Engine {
     pub(super) async fn get_of_others(&self, what: &str, path: &str, headers: &HeaderMap, timeout: Duration) -> Result<Option<Value>> {
         let asked = async {
             let patience = Patience::WhileEngineAnswers(timeout);
-            let (response, _) = self.send(what, Method::GET, path, headers, None, patience).await?;
+            let (response, _) = self.send(what, Method::GET, path.into(), headers, None, patience).await?;
             let answer = collect(&self.transport, response, timeout).await?;
             if is_success(answer.status) { answer.json(what) } else { Err(answer.refusal(what, &Method::GET, path)) }
         };
@@ -177,13 +177,29 @@ impl Engine {
     }
 
     /// Any request, with its own patience; an answer that is no success is an error with the engine's words.
-    pub(super) async fn call(&self, what: &str, method: Method, path: &str, body: Option<&Value>, timeout: Duration) -> Result<Answer> {
+    pub(super) async fn call<'a>(
+        &self,
+        what: &str,
+        method: Method,
+        path: impl Into<Versioned<'a>>,
+        body: Option<&Value>,
+        timeout: Duration,
+    ) -> Result<Answer> {
+        let path = path.into();
         let answer = self.answer(what, method.clone(), path, body, timeout).await?;
-        if is_success(answer.status) { Ok(answer) } else { Err(answer.refusal(what, &method, path)) }
+        if is_success(answer.status) { Ok(answer) } else { Err(answer.refusal(what, &method, path.path)) }
     }
 
     /// Any request, with whatever is answered.
-    pub(super) async fn answer(&self, what: &str, method: Method, path: &str, body: Option<&Value>, timeout: Duration) -> Result<Answer> {
+    pub(super) async fn answer<'a>(
+        &self,
+        what: &str,
+        method: Method,
+        path: impl Into<Versioned<'a>>,
+        body: Option<&Value>,
+        timeout: Duration,
+    ) -> Result<Answer> {
+        let path = path.into();
         let (response, session) = self.send(what, method, path, &HeaderMap::new(), body, Patience::Limit(timeout)).await?;
         match collect(&self.transport, response, timeout).await {
             Ok(answer) => Ok(answer),
@@ -208,7 +224,7 @@ impl Engine {
         headers: &HeaderMap,
         body: Option<&Value>,
     ) -> Result<ByteStream> {
-        let (response, _) = self.send(what, method.clone(), path, headers, body, Patience::OfStream(self.timeout())).await?;
+        let (response, _) = self.send(what, method.clone(), path.into(), headers, body, Patience::OfStream(self.timeout())).await?;
         if is_success(response.status()) {
             return Ok(ByteStream::new(response.into_body(), self.transport.clone(), self.timeout()));
         }
@@ -221,7 +237,8 @@ impl Engine {
         let mut headers = HeaderMap::new();
         headers.insert(http::header::CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(http::header::UPGRADE, HeaderValue::from_static("tcp"));
-        let (response, _) = self.send(what, Method::POST, path, &headers, Some(body), Patience::WhileEngineAnswers(self.timeout())).await?;
+        let (response, _) =
+            self.send(what, Method::POST, path.into(), &headers, Some(body), Patience::WhileEngineAnswers(self.timeout())).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let upgraded = hyper::upgrade::on(response).await.map_err(|error| self.transport.unreachable(&error))?;
             let (read, write) = tokio::io::split(TokioIo::new(upgraded));
@@ -263,7 +280,7 @@ impl Engine {
         &self,
         what: &str,
         method: Method,
-        path: &str,
+        Versioned { path, newest }: Versioned<'_>,
         headers: &HeaderMap,
         body: Option<&Value>,
         patience: Patience,
@@ -276,7 +293,8 @@ impl Engine {
         let mut negotiated_again = false;
         loop {
             let session = self.session().await?;
-            let mut request = Request::builder().method(&method).uri(format!("{}/v{}{path}", self.transport.base(), session.api));
+            let version = session.agreed.version(newest);
+            let mut request = Request::builder().method(&method).uri(format!("{}/v{version}{path}", self.transport.base()));
             if body.is_some() {
                 request = request.header(http::header::CONTENT_TYPE, "application/json");
             }

@@ -15,7 +15,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Frame, Incoming};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -23,10 +23,18 @@ use tokio_rustls::TlsConnector;
 
 use super::answer_body::{self, AnswerBody};
 use super::endpoint::Endpoint;
+use super::ssh::{self, Ssh};
 use super::tls;
 use crate::environment::Environment;
 use crate::net::request_log::RequestLog;
 use crate::{Code, Error, Result};
+
+/// For a connection to come about.
+const CONNECTING: Duration = Duration::from_secs(10);
+/// How long a connection is kept that nobody uses.
+const IDLE: Duration = Duration::from_secs(30);
+/// How many are kept that are a process each.
+const IDLE_SSH: usize = 4;
 
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 /// The body of a request, whoever made it.
@@ -42,19 +50,37 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(endpoint: Endpoint, connect_timeout: Duration) -> Result<Self> {
+    /// `timeout` is that of a request, in which it has to connect, too.
+    pub(crate) fn new(endpoint: Endpoint, timeout: Duration) -> Result<Self> {
+        let connect_timeout = timeout.min(CONNECTING);
         let tls = match &endpoint {
             Endpoint::Tcp { tls: Some(files), .. } => Some(Arc::new(tls::client_config(files, &Environment::read())?)),
             _ => None,
         };
+        let ssh = match &endpoint {
+            Endpoint::Ssh(target) => Some(Ssh::new(target.clone(), connect_timeout, Environment::read())),
+            _ => None,
+        };
         let authority = match &endpoint {
-            Endpoint::Unix(_) => "localhost".to_owned(),
+            Endpoint::Unix(_) | Endpoint::Ssh(_) => "localhost".to_owned(),
             tcp @ Endpoint::Tcp { .. } => tcp.to_string().trim_start_matches("tcp://").to_owned(),
         };
+        let mut client = Client::builder(TokioExecutor::new());
+        // Without a timer an idle connection stays until the next request, and so would its ssh.
+        client.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
+        if ssh.is_some() {
+            client.pool_max_idle_per_host(IDLE_SSH);
+        }
         let endpoint = Arc::new(endpoint);
-        let connector = Connector { endpoint: endpoint.clone(), tls, timeout: connect_timeout };
-        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(connector.clone());
-        Ok(Self { client, connector, endpoint, authority })
+        // ssh has the time limit for the connection alone, and has to log in besides.
+        let timeout = if ssh.is_some() { timeout } else { connect_timeout };
+        let connector = Connector { endpoint: endpoint.clone(), tls, ssh, timeout };
+        Ok(Self { client: client.build(connector.clone()), connector, endpoint, authority })
+    }
+
+    /// What all connections by ssh have in common.
+    pub(super) fn ssh(&self) -> Option<&Ssh> {
+        self.connector.ssh.as_ref()
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -105,6 +131,10 @@ impl Transport {
     /// The connection could not be made, or broke.
     pub(crate) fn unreachable(&self, error: &(dyn StdError + 'static)) -> Error {
         let io = std::iter::successors(Some(error), |error| (*error).source()).find_map(|error| error.downcast_ref::<std::io::Error>());
+        if let Some(failure) = io.and_then(|error| error.get_ref()?.downcast_ref::<ssh::Failure>()) {
+            let message = format!("the engine at {} cannot be reached: {failure}; {}", self.endpoint, failure.next());
+            return Code::Unreachable.error(message).caused_by(error);
+        }
         let (what, next) = match io.map(std::io::Error::kind) {
             Some(std::io::ErrorKind::NotFound) => ("there is no such socket", "is Docker running?"),
             Some(std::io::ErrorKind::PermissionDenied) => ("permission denied", "may this user open the socket? (group docker, or root)"),
@@ -139,6 +169,7 @@ pub(crate) fn stream_body(pieces: impl futures_util::Stream<Item = std::result::
 struct Connector {
     endpoint: Arc<Endpoint>,
     tls: Option<Arc<rustls::ClientConfig>>,
+    ssh: Option<Ssh>,
     timeout: Duration,
 }
 
@@ -159,11 +190,17 @@ impl tower_service::Service<Uri> for Connector {
 
 impl Connector {
     async fn open(&self) -> std::io::Result<Stream> {
-        let timed_out = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+        let timed_out = |_| match &self.ssh {
+            Some(_) => ssh::Failure::no_answer(self.timeout).into(),
+            None => std::io::Error::from(std::io::ErrorKind::TimedOut),
+        };
         tokio::time::timeout(self.timeout, self.connect()).await.map_err(timed_out)?
     }
 
     async fn connect(&self) -> std::io::Result<Stream> {
+        if let Some(ssh) = &self.ssh {
+            return Ok(Stream(Box::new(ssh.connect().await?)));
+        }
         match &*self.endpoint {
             Endpoint::Unix(path) => Ok(Stream(Box::new(UnixStream::connect(path).await?))),
             Endpoint::Tcp { host, port, .. } => {
@@ -173,6 +210,7 @@ impl Connector {
                 let name = ServerName::try_from(host.clone()).map_err(std::io::Error::other)?;
                 Ok(Stream(Box::new(TlsConnector::from(tls.clone()).connect(name, tcp).await?)))
             }
+            Endpoint::Ssh(_) => Err(std::io::ErrorKind::Unsupported.into()),
         }
     }
 }

@@ -5,14 +5,12 @@
 use std::cell::RefCell;
 use std::ffi::c_char;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-
-use tokio::runtime::Runtime;
 
 use super::guard::{self, Out};
 use super::logger;
 use super::open_options;
 use super::options::Options;
+use super::runtime::{SharedRuntime, THREADS};
 use super::strings;
 use super::types::{refit, refit_code, refit_error};
 use crate::operation::Operation;
@@ -22,14 +20,11 @@ use crate::{Code, Error, Outcome, Refit, Result};
 /// The process that opened the first handle. Its children have none of the threads, and locks may be held in them for ever.
 static PROCESS: OnceLock<u32> = OnceLock::new();
 
-/// The name of the library's own threads.
-const THREADS: &str = "refit";
-
 /// The object that a `refit *` of C points to.
 pub(super) struct Handle {
     refit: OnceLock<Refit>,
-    /// Taken when the handle is dropped, which happens on a caller's thread: a runtime must not be dropped on one of its own threads.
-    runtime: Option<Runtime>,
+    /// That of all handles.
+    runtime: Arc<SharedRuntime>,
     /// After `fork()` the runtime's threads are gone: a child must not wait for them.
     process: u32,
 }
@@ -58,18 +53,7 @@ impl Handle {
 
     fn new(worker_threads: usize) -> Result<Self> {
         silence_panics();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(worker_threads)
-            .thread_name(THREADS)
-            .on_thread_start(|| {
-                block_sigpipe();
-                logger::begin_thread();
-            })
-            .on_thread_stop(logger::end_thread)
-            .enable_all()
-            .build()
-            .map_err(|error| Code::Io.error("the library's threads cannot be started").caused_by(&error))?;
-        Ok(Self { refit: OnceLock::new(), runtime: Some(runtime), process: std::process::id() })
+        Ok(Self { refit: OnceLock::new(), runtime: SharedRuntime::of_process(worker_threads)?, process: std::process::id() })
     }
 
     /// Begins a call on this thread, unless the handle is closed or belongs to another process.
@@ -96,21 +80,6 @@ impl Handle {
             refit.shared.gate.close_from_inside();
         } else {
             refit.shared.gate.close_blocking();
-        }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        let Some(runtime) = self.runtime.take() else { return };
-        if self.process != std::process::id() {
-            std::mem::forget(runtime);
-            return;
-        }
-        // The caller's thread may belong to another runtime, in which ours must not be waited for.
-        let ended = std::thread::Builder::new().name("refit-close".into()).spawn(move || runtime.shutdown_timeout(Duration::from_secs(1)));
-        if let Ok(thread) = ended {
-            let _ = thread.join();
         }
     }
 }
@@ -155,22 +124,12 @@ fn silence_panics() {
     });
 }
 
-/// A write to a connection that the other side has closed must not kill a host that does not ignore SIGPIPE.
-fn block_sigpipe() {
-    // SAFETY: a zeroed set is filled by sigemptyset before it is read; the mask is this thread's own.
-    unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, libc::SIGPIPE);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
-    }
-}
-
 /// Opens a handle. It changes nothing on the engine.
 ///
 /// Options (each may be left out):
-/// - `host` string: the engine (unix://, tcp://, https://; ssh:// is UNSUPPORTED). Default: DOCKER_HOST, else DOCKER_CONTEXT, else the
-///   current context of docker's config.json, else the platform's socket.
+/// - `host` string: the engine (unix://, tcp://, https://, ssh://user@host:port/socket). Default: DOCKER_HOST, else DOCKER_CONTEXT, else the
+///   current context of docker's config.json, else the platform's socket. ssh:// is a child process ssh for each connection that runs
+///   `docker system dial-stdio` there; keys, known hosts and jump hosts are ssh's own configuration, and it must get in without a question.
 /// - `connect` "now": refit_open asks the engine for its API version; "lazy": the first call does.
 /// - `state_dir` folder (default: none): created with mode 0700 when missing. It holds the last checks, and the configuration of containers
 ///   whose recreation is in progress.
@@ -189,13 +148,15 @@ fn block_sigpipe() {
 /// - `max_concurrency` 4, 1 to 64: how many containers an update recreates at the same time, after the first has gone alone. One that only
 ///   has to settle or to become healthy takes no place; with those, at most three times as many are in progress. At most half of them are
 ///   stopped and started at the same time, so that each is down for less, unless a stop or a start takes more than 2 s.
-/// - `worker_threads` 2, 1 to 64.
+/// - `worker_threads` 2, 1 to 64: the threads of the process's handles, which share them. That of the first handle counts as long as one is
+///   open.
 /// - `history_max_entries` 10000, 1 to 10000000, and `history_max_age_days` 365, 1 to 36500: how much of the history is kept;
 /// - `helper_image` string: a local image with sh, rm, find, stat and readlink (busybox, debian), for volume_remove_file, volume_restore and
 ///   volume_list_files.
 ///
-/// Codes: INVALID_ARGUMENT, UNREACHABLE (no engine answers: the message names the address and what to look at), UNSUPPORTED (ssh://, an
-/// engine older than API 1.40), ENGINE, IO (`state_dir`). `*out` is set to NULL first; close the handle once with `refit_close`.
+/// Codes: INVALID_ARGUMENT, UNREACHABLE (no engine answers: the message names the address and what to look at), UNSUPPORTED (an engine
+/// older than API 1.40, or one that speaks only newer versions), ENGINE, IO (`state_dir`). `*out` is set to NULL first; close the handle once
+/// with `refit_close`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refit_open(options_json: *const c_char, out: *mut *mut refit, err: *mut *mut refit_error) -> refit_code {
     // SAFETY: writable by the caller's promise.
@@ -216,8 +177,7 @@ pub unsafe extern "C" fn refit_open(options_json: *const c_char, out: *mut *mut 
             let worker_threads = options.integer("worker_threads", 1..=64)?.unwrap_or(2) as usize;
             let connect = open_options::read(options)?;
             let handle = Handle::new(worker_threads)?;
-            let Some(runtime) = &handle.runtime else { return Err(no_runtime().into()) };
-            let open = Operation::new(runtime.handle().clone(), Arc::default(), tracing::Span::none(), |_| async {
+            let open = Operation::new(handle.runtime.handle().clone(), Arc::default(), tracing::Span::none(), |_| async {
                 Ok(Refit::connect(connect).await?)
             });
             let (running, _) = open.start();
@@ -231,10 +191,6 @@ pub unsafe extern "C" fn refit_open(options_json: *const c_char, out: *mut *mut 
             unsafe { *out = Arc::into_raw(Arc::new(handle)).cast_mut().cast() };
         },
     )
-}
-
-fn no_runtime() -> Error {
-    Code::Panic.error("the library's threads are gone")
 }
 
 /// Closes a handle and frees it. It refuses new calls, waits 2 s for the running ones, then cancels them and waits until they have returned

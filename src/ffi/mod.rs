@@ -17,6 +17,7 @@ mod entry;
 mod guard;
 mod open_options;
 mod options;
+mod runtime;
 mod supply;
 
 // What C sees, in the order in which cbindgen writes it into the header: blank lines keep rustfmt from sorting it.

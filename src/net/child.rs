@@ -3,13 +3,13 @@
 //! Through `std::process` on a thread of its own: tokio's `process` feature installs a SIGCHLD handler, which is the host's business.
 
 use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
+use super::process_group::{ProcessGroup, Seen};
 use crate::environment::Environment;
 
 /// How often a waiting thread looks whether the caller still waits.
@@ -20,7 +20,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 pub(crate) struct Program {
     /// Found in the `PATH` of the environment.
     pub(crate) name: String,
-    pub(crate) argument: &'static str,
+    pub(crate) arguments: Vec<String>,
     /// The whole environment of the child.
     pub(crate) environment: Environment,
     /// Written to its standard input.
@@ -76,19 +76,17 @@ impl Deadline {
 }
 
 fn run(program: &Program, deadline: &Deadline) -> Result<Finished, String> {
-    let child = Command::new(&program.name)
-        .arg(program.argument)
+    let mut command = Command::new(&program.name);
+    command
+        .args(&program.arguments)
         .env_clear()
         .envs(program.environment.variables())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .map_err(|error| format!("it cannot be run: {error}"))?;
-    let mut group = ProcessGroup { leader: child, reaped: false };
-    let output = exchange(&mut group.leader, program, deadline)?;
-    let status = group.wait(deadline)?;
+        .stderr(Stdio::null());
+    let mut group = ProcessGroup::spawn(&mut command).map_err(|error| format!("it cannot be run: {error}"))?;
+    let output = exchange(group.leader(), program, deadline)?;
+    let status = wait(&mut group, deadline)?;
     Ok(Finished { status, output })
 }
 
@@ -115,59 +113,15 @@ fn exchange(child: &mut Child, program: &Program, deadline: &Deadline) -> Result
     }
 }
 
-/// The program and all that it starts: they are killed with this value, unless the program has ended by itself.
-struct ProcessGroup {
-    leader: Child,
-    /// The leader has been waited for: its number may be another process's by now.
-    reaped: bool,
-}
-
-impl ProcessGroup {
-    fn wait(&mut self, deadline: &Deadline) -> Result<Option<ExitStatus>, String> {
-        let mut pause = Duration::from_micros(200);
-        loop {
-            match self.look()? {
-                Seen::Running => {}
-                Seen::Ended(status) => return Ok(status),
-            }
-            deadline.check()?;
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(POLL_INTERVAL);
+fn wait(group: &mut ProcessGroup, deadline: &Deadline) -> Result<Option<ExitStatus>, String> {
+    let mut pause = Duration::from_micros(200);
+    loop {
+        match group.look().map_err(|error| error.to_string())? {
+            Seen::Running => {}
+            Seen::Ended(status) => return Ok(status),
         }
-    }
-
-    fn look(&mut self) -> Result<Seen, String> {
-        match self.leader.try_wait() {
-            Ok(None) => Ok(Seen::Running),
-            Ok(Some(status)) => {
-                self.reaped = true;
-                Ok(Seen::Ended(Some(status)))
-            }
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::CHILD.raw_os_error()) => {
-                self.reaped = true;
-                Ok(Seen::Ended(None))
-            }
-            Err(error) => Err(error.to_string()),
-        }
-    }
-}
-
-/// Whether the program runs.
-enum Seen {
-    Running,
-    /// With its status, where this process was the one to read it.
-    Ended(Option<ExitStatus>),
-}
-
-impl Drop for ProcessGroup {
-    fn drop(&mut self) {
-        // One that has ended is not signalled: its number may be another process's by now.
-        if self.reaped || !matches!(self.look(), Ok(Seen::Running)) {
-            return;
-        }
-        if let Some(group) = i32::try_from(self.leader.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-        let _ = self.leader.wait();
+        deadline.check()?;
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(POLL_INTERVAL);
     }
 }

@@ -2,5 +2,6 @@
 
 pub(crate) mod child;
 pub(crate) mod pem;
+pub(crate) mod process_group;
 pub(crate) mod request_log;
 pub(crate) mod tls;

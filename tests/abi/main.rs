@@ -11,6 +11,7 @@ mod compile;
 mod engines;
 mod header;
 mod logger;
+mod many;
 mod options;
 mod output;
 mod package;

@@ -8,4 +8,5 @@ mod check_manifest;
 mod connected;
 mod downtime;
 mod log;
+mod many;
 mod volume;

@@ -12,6 +12,8 @@ use super::value::text;
 const BY_ENDPOINT: (u32, u32) = (1, 44);
 /// Since this version (Docker 28) an address is generated from random numbers; before, from the IPv4 address.
 const RANDOM: (u32, u32) = (1, 48);
+/// Since this version no inspect shows `Config.MacAddress`.
+const NOT_SHOWN: (u32, u32) = (1, 52);
 
 /// Sends `Config.MacAddress` only where the engine takes it from there.
 pub(super) fn at_the_top(config: &mut Map<String, Value>, container: &Value, facts: &EngineFacts) {
@@ -27,7 +29,7 @@ pub(super) fn of_endpoint(endpoint: &Endpoint, container: &Value, facts: &Engine
         return (!is_generated_one_shown(configured, container, facts)).then(|| configured.to_owned());
     }
     // Engines look for the network under its name: where `NetworkMode` is its id, `Config` shows no address [measured on 28].
-    if endpoint.is_mode && is_named(container, endpoint) {
+    if endpoint.is_mode && is_named(container, endpoint) && facts.inspect_version < NOT_SHOWN {
         return None;
     }
     let shown = text(&endpoint.settings, "MacAddress");
@@ -35,7 +37,7 @@ pub(super) fn of_endpoint(endpoint: &Endpoint, container: &Value, facts: &Engine
     (!shown.is_empty() && !is_generated).then(|| shown.to_owned())
 }
 
-/// The configured address of the network that `NetworkMode` names. 1.52 shows it no longer; the newest version that is spoken, 1.51, does.
+/// The configured address of the network that `NetworkMode` names, where the version of the inspect shows it.
 pub(super) fn configured(container: &Value) -> &str {
     text(&container["Config"], "MacAddress")
 }

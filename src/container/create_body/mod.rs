@@ -56,8 +56,10 @@ pub(crate) struct EngineFacts {
     pub(crate) podman: bool,
     /// The engine's own version: `25.0.1`.
     pub(crate) version: String,
-    /// The version that inspects were asked for with, and the create will be.
+    /// The version that the create will be asked for with.
     pub(crate) api_version: (u32, u32),
+    /// The one that inspects were asked for with, which may be an older one.
+    pub(crate) inspect_version: (u32, u32),
     /// `Name` of `/info`: the hostname of containers on the machine's network.
     pub(crate) name: String,
     /// The engine's own platform, where it reports one.

@@ -190,6 +190,18 @@ fn a_mac_address_is_kept_where_the_mode_is_a_networks_id_and_a_random_one_is_not
 }
 
 #[test]
+fn where_no_inspect_tells_a_configured_mac_address_the_endpoints_is_judged_as_on_every_other_network() {
+    let container = |address: &str| container("n1", json!({"n1": {"MacAddress": address, "IPAddress": "10.71.0.2"}}));
+    let sent = |address: &str, inspect: u32| {
+        let facts = EngineFacts { inspect_version: (1, inspect), ..facts(54) };
+        plan(&container(address), &facts, &EngineInventory::default()).at_create["n1"]["MacAddress"].clone()
+    };
+    assert_eq!(sent("02:00:00:00:00:29", 52), "02:00:00:00:00:29");
+    assert_eq!(sent("02:00:00:00:00:29", 51), json!(null), "1.51 would have shown it in Config");
+    assert_eq!(sent("9e:1f:20:33:4a:51", 52), json!(null), "a generated one");
+}
+
+#[test]
 fn a_swarm_address_is_known_only_once_the_container_has_stopped() {
     let networks =
         inventory(&[json!({"Name": "ov", "Id": "0f0f", "Scope": "swarm"}), json!({"Name": "n1", "Id": "1111", "Scope": "local"})]);

@@ -52,11 +52,13 @@ fn on_the_machine(paths: &[String], input: &CreateInput) -> Vec<String> {
 
 /// A socket in a folder that it mounts, and may write to: the socket alone as a mount is the engine's, handed to the container.
 fn socket(container: &Value, paths: &[String]) -> Option<String> {
-    list(container, "Mounts").iter().filter(|mount| mount["RW"] == true).find_map(|mount| {
+    // A mount without a source (tmpfs, an image) is of no folder of the machine.
+    let is_folder = |mount: &&Value| mount["RW"] == true && !text(mount, "Source").is_empty();
+    list(container, "Mounts").iter().filter(is_folder).find_map(|mount| {
         let folder = plain(text(mount, "Source"));
         let path = paths.iter().find(|path| {
             let path = plain(path);
-            !folder.is_empty() && path != folder && Path::new(&path).starts_with(&folder)
+            path != folder && Path::new(&path).starts_with(&folder)
         })?;
         Some(format!("the handle's socket {path} is in {}, which it mounts", text(mount, "Source")))
     })

@@ -86,6 +86,7 @@ fn a_socket_in_a_folder_that_the_container_writes_to_is_the_connection() {
         ("the socket alone", mounting("/var/run/docker.sock", true), at("/var/run/docker.sock"), false),
         ("a name that begins so", mounting("/srv/pro", true), at("/srv/proxy/docker.sock"), false),
         ("another name of the folder", mounting("/var/run/proxy", true), at("/run/proxy/docker.sock"), true),
+        ("a mount without a source", mounting("", true), at("/srv/proxy/docker.sock"), false),
         ("another folder", mounting("/data", true), at("/srv/proxy/docker.sock"), false),
     ];
     for (case, container, listener, expected) in cases {

@@ -324,12 +324,14 @@ fn chosen_provider<'a>(container: &Value, listed: &'a [Value], chosen: &str) -> 
 }
 
 async fn facts(engine: &Engine) -> Result<EngineFacts> {
-    let (facts, api) = (engine.facts().await?, engine.session().await?.api);
+    let (facts, session) = (engine.facts().await?, engine.session().await?);
+    let (api, inspect) = (session.api, session.inspect_version());
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     Ok(EngineFacts {
         podman: facts.podman(),
         version: facts.version,
         api_version: (api.0, api.1),
+        inspect_version: (inspect.0, inspect.1),
         name: facts.name,
         platform: Platform::known(&facts.os, &facts.architecture, ""),
         own_containers: create_body::own_containers(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup")),

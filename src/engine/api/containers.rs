@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::engine::{Answer, ByteStream, Engine, escape, phrases};
+use crate::engine::{Answer, ByteStream, Engine, Versioned, escape, phrases};
 use crate::error::shown;
 use crate::{Code, Result};
 
@@ -51,10 +51,11 @@ async fn read_list(engine: &Engine, what: &str, path: &str) -> Result<(Vec<Value
     }
 }
 
-/// A container by name, id or the beginning of an id; `None` when there is none.
+/// A container by name, id or the beginning of an id; `None` when there is none. In the newest API version that shows all of its
+/// configuration.
 pub(crate) async fn inspect(engine: &Engine, container: &str) -> Result<Option<Value>> {
     let what = format!("inspecting container {}", shown(container));
-    match engine.get(&what, &format!("/containers/{}/json", escape(container))).await {
+    match engine.get(&what, Versioned::inspect(&format!("/containers/{}/json", escape(container)))).await {
         Ok(inspect) => Ok(Some(inspect)),
         Err(error) if error.code() == Code::NotFound => Ok(None),
         Err(error) => Err(error.with_container(container)),

@@ -1,14 +1,19 @@
 //! `/images`.
 
+use std::time::Duration;
+
 use bollard::models::ImageHistoryResponseItem;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
 use crate::engine::request::registry_auth;
-use crate::engine::{ApiVersion, ByteStream, Engine, body, escape};
+use crate::engine::{ApiVersion, ByteStream, Engine, Versioned, body, escape, image_facts};
 use crate::error::shown;
 use crate::{Code, Result};
+
+/// How long an answer is waited for that may need others.
+const ORIGIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// What an inspect shows beside the usual.
 #[derive(Debug, Clone, Copy)]
@@ -38,11 +43,30 @@ pub(crate) async fn inspect(engine: &Engine, image: &str, detail: Detail<'_>) ->
         Detail::Platform(platform) => format!("?platform={}", escape(&platform.to_string())),
         Detail::None | Detail::Manifests => String::new(),
     };
-    match engine.get(&format!("inspecting image {}", shown(image)), &format!("/images/{}/json{query}", segment(image))).await {
+    let path = format!("/images/{}/json{query}", segment(image));
+    match engine.get(&format!("inspecting image {}", shown(image)), Versioned::inspect(&path)).await {
         Ok(inspect) => Ok(Some(inspect)),
         Err(error) if error.code() == Code::NotFound => Ok(None),
         Err(error) => Err(error.with_image(image)),
     }
+}
+
+/// Whether a local image was ever pulled, or pushed; `None`: the engine does not tell. It verifies signatures on the way, for which it may ask
+/// other servers; that is not waited for as long as for an answer of its own.
+pub(crate) async fn was_pulled(engine: &Engine, image: &str) -> Result<Option<bool>> {
+    if engine.session().await?.api < ApiVersion::ORIGIN {
+        return Ok(None);
+    }
+    let what = format!("asking where image {} is from", shown(image));
+    let path = format!("/images/{}/json", segment(image));
+    let inspect = match engine.get_of_others(&what, &path, &HeaderMap::new(), engine.timeout().min(ORIGIN_LIMIT)).await {
+        Ok(Some(inspect)) => inspect,
+        Ok(None) => return Ok(None),
+        // Where it cannot tell, nothing is known.
+        Err(error) if matches!(error.code(), Code::NotFound | Code::Engine) => return Ok(None),
+        Err(error) => return Err(error.with_image(image)),
+    };
+    Ok(image_facts::was_pulled(&inspect))
 }
 
 /// The steps in which it was built.

@@ -54,8 +54,8 @@ pub(crate) async fn info(engine: &Engine) -> Result<Value> {
 
 /// The bytes of the volumes whose size the engine tells, by their names. It reads all of their folders.
 pub(crate) async fn volume_sizes(engine: &Engine) -> Result<BTreeMap<String, u64>> {
-    // Older engines tell of all that takes room on the disk, whatever is asked.
-    let usage = engine.get("asking the engine for the sizes of the volumes", "/system/df?type=volume").await?;
-    let volumes = list(&usage, "/Volumes").iter();
+    // Older engines tell of all that takes room on the disk, whatever is asked; from 1.52 on the volumes are elsewhere in the answer.
+    let usage = engine.get("asking the engine for the sizes of the volumes", "/system/df?type=volume&verbose=1").await?;
+    let volumes = ["/Volumes", "/VolumeUsage/Items", "/VolumesUsage/Items"].into_iter().flat_map(|at| list(&usage, at));
     Ok(volumes.filter_map(|volume| Some((text(volume, "/Name").to_owned(), volume.pointer("/UsageData/Size")?.as_u64()?))).collect())
 }

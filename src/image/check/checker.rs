@@ -13,7 +13,7 @@ use super::local::{KnownImage, LocalImages, Rest};
 use super::report::{self, Findings};
 use super::{Check, Via};
 use crate::engine::Endpoint;
-use crate::image::check::verdict::{Certainty, CheckFailure, CheckState, Remote, Subject, Verdict, is_own, verdict_on};
+use crate::image::check::verdict::{Certainty, CheckFailure, CheckState, Remote, Subject, Verdict, absent, is_own, verdict_on};
 use crate::platform::Platform;
 use crate::reference::{DOCKER_HUB, Reference};
 use crate::registry::{RegistryError, Session, Trace, UnreachableReason, Way, is_loopback, is_private};
@@ -177,7 +177,14 @@ impl<'a> Checker<'a> {
             // The image of this platform may be the same in both.
             verdict.certainty = Certainty::IndexOnly;
         }
-        Ok(verdict)
+        match local {
+            // Only now, as the engine may ask others for the answer.
+            Some(local) if verdict.state == CheckState::NotInRegistry && local.pulled.is_none() => {
+                let pulled = self.locals.was_pulled(&self.refit.shared.engine, image).await?;
+                Ok(absent(local.store, pulled))
+            }
+            _ => Ok(verdict),
+        }
     }
 
     /// Whether it makes no sense to ask the registry ourselves.
@@ -199,6 +206,7 @@ impl<'a> Checker<'a> {
         match self.refit.shared.engine.endpoint() {
             Endpoint::Unix(_) => false,
             Endpoint::Tcp { host, .. } => !is_loopback(host),
+            Endpoint::Ssh(target) => !is_loopback(&target.host),
         }
     }
 

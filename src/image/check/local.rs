@@ -14,7 +14,7 @@ use crate::engine::image_facts::ImageFacts;
 use crate::engine::{ApiVersion, Engine};
 use crate::image::update::PREVIOUS;
 use crate::json::optional_text;
-use crate::reference::{Reference, listed_references};
+use crate::reference::{DOCKER_HUB, Reference, listed_references};
 use crate::{Refit, Result, Store};
 
 /// Above this number one list is cheaper than an inspect each.
@@ -137,7 +137,15 @@ impl LocalImages {
                 facts = ImageFacts { created: own.created, version: own.version, layers: own.layers, config: own.config, ..facts };
             }
         }
+        if reference.registry() == DOCKER_HUB {
+            facts.pulled = self.was_pulled(engine, &name).await?;
+        }
         Ok(Some(KnownImage { facts: Arc::new(facts), rest: Rest::None }))
+    }
+
+    /// Whether an image was ever pulled, which a classic store shows by its digests.
+    pub(super) async fn was_pulled(&self, engine: &Engine, image: &str) -> Result<Option<bool>> {
+        if self.containerd { images::was_pulled(engine, image).await } else { Ok(None) }
     }
 
     /// The containers of a reference that run another image than the one that it names.

@@ -227,12 +227,17 @@ async fn gone(reference: &Reference, local: &ImageFacts, remote: &impl Remote) -
             return Ok(Verdict::of(CheckState::TagGone));
         }
     }
-    // A classic store has digests of what was pulled or pushed alone; the others make one up for what was built.
-    Ok(match (local.store, local.pulled) {
+    Ok(absent(local.store, local.pulled))
+}
+
+/// The registry has neither the tag nor a digest of the image. A classic store has digests of what was pulled or pushed alone; the others make one
+/// up for what was built.
+pub(super) fn absent(store: Store, pulled: Option<bool>) -> Verdict {
+    match (store, pulled) {
         (Store::Classic, _) | (_, Some(true)) => Verdict::of(CheckState::TagGone),
         (_, Some(false)) => Verdict::of(CheckState::LocalOnly),
         (_, None) => Verdict { maybe_local: true, ..Verdict::of(CheckState::NotInRegistry) },
-    })
+    }
 }
 
 fn up_to_date(local: &ImageFacts, digest: &str) -> Verdict {

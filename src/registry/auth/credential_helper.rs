@@ -29,7 +29,7 @@ pub(in crate::registry) async fn get(
     }
     let program = Program {
         name: format!("docker-credential-{name}"),
-        argument: "get",
+        arguments: vec!["get".into()],
         environment: environment.clone(),
         input: server.to_owned(),
         output_limit: OUTPUT_LIMIT,

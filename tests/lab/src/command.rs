@@ -1,9 +1,12 @@
 //! The words that `lab` understands.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use crate::lab::Lab;
 use crate::publish;
+use crate::sshd::{Knows, Sshd};
 use crate::up::{self, state};
 
 const USAGE: &str = "lab up            finds or starts an engine and a registry, and prints their variables
@@ -11,6 +14,7 @@ lab env           prints the variables of the lab that is up
 lab about         prints name, version and image store of the engine
 lab down          removes everything of the lab's and stops what it started
 lab run -- CMD…   runs a command with the lab up, and afterwards takes away what this brought up
+lab sshd FOLDER   an sshd in front of the engine, until its input ends; prints the ssh:// host, and writes the ssh that gets in to FOLDER
 lab swarm         starts a private engine that manages a swarm of its own, prints its address, and takes it away when its input ends";
 
 /// Carries out a command line and answers the exit code.
@@ -27,6 +31,13 @@ pub fn command(words: &[String]) -> i32 {
             0
         }
         ["swarm"] => swarm(),
+        ["sshd", folder] => {
+            let sshd = Sshd::start(&Lab::get().engine.address);
+            sshd.client(Path::new(folder), Knows::All);
+            println!("{}", sshd.host);
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            0
+        }
         ["publish", ref options @ ..] => publish::publish(options),
         ["clean", name] => publish::clean_named(name),
         ["run", "--", ..] => up::run(&words[2..]),

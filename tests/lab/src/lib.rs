@@ -15,7 +15,7 @@
 //! The map: [`Lab`] and [`Scope`] (what a test holds), [`Engine`] (raw JSON in and out), [`Registry`] (publish, delete, count requests),
 //! [`Image`], [`Index`] and [`Artifact`] (any manifest there is), [`Proxy`] (cuts, hangs, holds, answers and counts at the n-th
 //! request), [`LyingRegistry`] with [`Answer`] and [`HonestRegistry`] (a registry whose answers a test decides), [`ForwardProxy`] (CONNECT, whole
-//! requests, SOCKS), [`TlsFront`] with [`Authority`] (TLS, sound or not, in front of any of them).
+//! requests, SOCKS), [`TlsFront`] with [`Authority`] (TLS, sound or not, in front of any of them), [`Sshd`] (a machine that is reached by ssh).
 //!
 //! The engine is the one that answers (`DOCKER_HOST`, else /var/run/docker.sock); where none does, a dockerd of our own in a network
 //! namespace of its own, so that nothing of the machine's networks or rules is touched. `lab up|env|down|run` do the same from a shell.
@@ -34,6 +34,7 @@ mod proxy;
 mod publish;
 mod registry;
 mod relay;
+mod sshd;
 mod tls;
 mod up;
 
@@ -47,5 +48,6 @@ pub use lying::{Answer, Asked, HonestRegistry, LyingRegistry};
 pub use proxy::{Canned, Exchange, Fault, Gate, Held, Proxy, When, is_probe};
 pub use registry::{MANIFEST_TYPES, Mark, Published, Registry, Seen};
 pub use relay::Relay;
+pub use sshd::{Knows, Sshd, children};
 pub use tls::{Authority, Identity, TlsFront};
 pub use up::Dockerd;

@@ -2,6 +2,7 @@
 package lab
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
@@ -201,4 +202,29 @@ func Run(t testing.TB, name string, body map[string]any) string {
 	Engine(t, "POST", "/containers/create?name="+name, body, &created)
 	Engine(t, "POST", "/containers/"+created.ID+"/start", nil, nil)
 	return created.ID
+}
+
+// Sshd starts an sshd in front of the engine, which ends with the test. It gives the ssh:// host, and a folder that has to come first on PATH.
+func Sshd(t testing.TB) (host, folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	command := exec.Command(binary(), "sshd", folder)
+	command.Stderr = os.Stderr
+	input, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { input.Close(); command.Wait() })
+	line, err := bufio.NewReader(output).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(line), folder
 }

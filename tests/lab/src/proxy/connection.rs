@@ -67,7 +67,8 @@ impl Carrier<'_> {
             if self.upstream.is_none() {
                 self.upstream = Some(self.shared.target.connect()?);
             }
-            self.upstream().write_all(&head.bytes)?;
+            let bytes = self.shared.face.as_ref().map_or_else(|| head.bytes.clone(), |face| face.request(&head));
+            self.upstream().write_all(&bytes)?;
             let pending = std::mem::take(&mut self.pending);
             self.send_on(&mut turn, &pending);
             while !turn.is_over() {
@@ -135,7 +136,18 @@ impl Carrier<'_> {
                 self.client.write_all(&canned.bytes(&turn.exchange.method))?;
                 if turn.request_body.is_done() { Ok(true) } else { Err(cut()) }
             }
-            _ => Ok(false),
+            fault => {
+                // A fault in the answer has to be met by the answer of the engine itself.
+                let canned = match (&self.shared.face, fault) {
+                    (Some(face), None) => face.answer(&self.shared.target, head),
+                    _ => None,
+                };
+                let Some(canned) = canned else { return Ok(false) };
+                self.swallow(&mut turn.request_body)?;
+                self.reported(&turn.exchange, canned.status());
+                self.client.write_all(&canned.bytes(&turn.exchange.method))?;
+                Ok(true)
+            }
         }
     }
 

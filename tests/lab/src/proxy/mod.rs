@@ -1,6 +1,7 @@
 //! A proxy that sees every request and lets those fail that a test chooses.
 
 mod connection;
+mod face;
 mod fault;
 mod framer;
 mod gate;
@@ -11,12 +12,16 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use serde_json::Value;
+
+use face::Face;
 use fault::Rule;
 pub use fault::{Canned, Fault, When, is_probe};
 pub use gate::{Gate, Held};
 
 use crate::address::{Address, Stream};
 use crate::digest::unique;
+use crate::engine::Engine;
 use crate::lab::Lab;
 use crate::pattern::matches;
 
@@ -55,6 +60,7 @@ enum Listening {
 #[derive(Debug)]
 struct Shared {
     target: Address,
+    face: Option<Face>,
     rules: Mutex<Vec<Rule>>,
     exchanges: Mutex<Vec<Exchange>>,
     open: Mutex<Vec<(usize, Stream)>>,
@@ -68,11 +74,26 @@ impl Proxy {
         Self::to_engine(&lab.engine.address)
     }
 
+    /// An engine with the face of a newer one, which speaks these API versions. It has to speak 1.48 itself: what a newer one takes in a create is not
+    /// translated for an older one.
+    pub fn newer_engine(engine: &Engine, oldest: (u32, u32), newest: (u32, u32)) -> Self {
+        Self::of_engine(&engine.address, Some(Face::new(oldest, newest, engine.api())))
+    }
+
+    /// What a newer engine says of the origin of an image, by the image's id (`Identity`, 1.53).
+    pub fn set_origin(&self, image: &str, identity: Value) {
+        self.shared.face.as_ref().expect("a newer engine").set_origin(image, identity);
+    }
+
     /// Between a client and any engine, on a unix socket.
     pub fn to_engine(target: &Address) -> Self {
+        Self::of_engine(target, None)
+    }
+
+    fn of_engine(target: &Address, face: Option<Face>) -> Self {
         let socket = std::env::temp_dir().join(format!("refit-lab-{}.sock", unique()));
         let listener = UnixListener::bind(&socket).unwrap();
-        let mut proxy = Self::new(format!("unix://{}", socket.display()), target.clone());
+        let mut proxy = Self::new(format!("unix://{}", socket.display()), target.clone(), face);
         let accept = { move || listener.accept().map(|(stream, _)| Stream::Unix(stream)) };
         proxy.listening.push(Listening::Unix(socket.clone()));
         proxy.socket = Some(socket);
@@ -88,7 +109,7 @@ impl Proxy {
     /// On a TCP port to anything, an engine too.
     pub fn over_tcp(lab: &Lab, target: &Address) -> Self {
         let (host, listeners) = lab.listen();
-        let mut proxy = Self::new(host, target.clone());
+        let mut proxy = Self::new(host, target.clone(), None);
         for listener in listeners {
             proxy.listening.push(Listening::Tcp(listener.try_clone().unwrap()));
             proxy.serve(move || {
@@ -100,9 +121,10 @@ impl Proxy {
         proxy
     }
 
-    fn new(host: String, target: Address) -> Self {
+    fn new(host: String, target: Address, face: Option<Face>) -> Self {
         let shared = Shared {
             target,
+            face,
             rules: Mutex::default(),
             exchanges: Mutex::default(),
             open: Mutex::default(),

@@ -3,7 +3,7 @@
 mod clean;
 mod dockerd;
 pub(crate) mod namespace;
-mod packages;
+pub(crate) mod packages;
 pub(crate) mod state;
 
 use std::path::{Path, PathBuf};
