@@ -75,7 +75,7 @@ async fn a_service_with_the_failure_action_continue_is_waited_for() {
     };
     let Some(web) = Web::new("continue", goes_on) else { return };
     let new = web.publish(&broken());
-    let short = ServiceUpdateOptions { wait: Duration::from_secs(12), ..options() };
+    let short = ServiceUpdateOptions { wait: Duration::from_secs(25), ..options() };
     let (error, report) = failed(web.refit().await.update_service(&web.name, short).await);
     assert_eq!((error.code(), report.result), (Code::Timeout, ServiceResult::Updating), "{error}");
     assert!(error.message().contains("0 of 2 tasks run") && error.message().contains("continue"), "{error}");
