@@ -36,7 +36,7 @@ test-kills: ## the kills and faults of recreations and recoveries at every call,
 
 test-swarm: ## a service on three engines, one of which is lost in the middle of an update: 3 minutes
 	$(NEED) rust c
-	$(LAB) cargo test --test it -- --ignored --nocapture --test-threads=1 service::nodes
+	$(LAB) cargo test --test swarm -- --nocapture --test-threads=1
 
 test-c: ## the tests of the C ABI alone
 	$(NEED) rust c

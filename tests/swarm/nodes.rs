@@ -11,7 +11,7 @@ use refit::{Code, Progress};
 use refit_lab::{Engine, Lab, PrivateEngine, Published, Scope};
 use serde_json::{Value, json};
 
-use super::{broken, connect, failed, is_refused, version};
+use crate::common::{LIMIT, broken, connect, failed, is_refused, version};
 use crate::swarm::is_ours;
 
 /// The manager is .1, the workers follow.
@@ -90,7 +90,7 @@ impl Three {
             "RollbackConfig": {"Parallelism": 1, "Monitor": 500_000_000},
         });
         self.manager.post("/services/create", &spec);
-        let end = Instant::now() + super::LIMIT;
+        let end = Instant::now() + LIMIT;
         while self.running().len() < 6 {
             assert!(Instant::now() < end, "{:?}", self.running());
             std::thread::sleep(Duration::from_millis(200));
@@ -132,7 +132,6 @@ fn tell(begun: Instant, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "three engines: make test-swarm"]
 async fn an_update_whose_worker_is_lost_ends_or_is_sent_anew() {
     let mut three = Three::new("nodes");
     let refit = connect(&three.manager.host()).await;
@@ -200,7 +199,6 @@ async fn an_update_whose_worker_is_lost_ends_or_is_sent_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "three engines: make test-swarm"]
 async fn a_task_that_fails_on_a_worker_is_told_with_its_log() {
     let three = Three::new("nodes-broken");
     let refit = connect(&three.manager.host()).await;
@@ -210,7 +208,7 @@ async fn a_task_that_fails_on_a_worker_is_told_with_its_log() {
     let mut node = three.manager.get(&format!("/nodes/{own}"));
     node["Spec"]["Availability"] = json!("drain");
     three.manager.post(&format!("/nodes/{own}/update?version={}", node["Version"]["Index"]), &node["Spec"]);
-    let end = Instant::now() + super::LIMIT;
+    let end = Instant::now() + LIMIT;
     while three.running().len() < 6 || three.running().iter().any(|(node, _)| *node == own) {
         assert!(Instant::now() < end, "{:?}", three.running());
         std::thread::sleep(Duration::from_millis(200));
