@@ -34,7 +34,7 @@ test-kills: ## the kills and faults of recreations and recoveries at every call,
 	$(NEED) rust c
 	$(LAB) env REFIT_EVERY_KILL=1 $(TEST) --test it -- container::recover container::recreate::faults volume::kills volume::restore_in_rollback
 
-test-swarm: ## a service on three engines, one of which is lost in the middle of an update: 3 minutes
+test-swarm: ## a service on three engines, one of which is lost in the middle of an update: 4 minutes
 	$(NEED) rust c
 	$(LAB) cargo test --test swarm -- --nocapture --test-threads=1
 
