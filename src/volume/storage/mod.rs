@@ -217,7 +217,7 @@ pub(crate) fn not_on_podman(volume: &str) -> Error {
 async fn make(refit: &Refit, volume: &str, access: Access, purpose: Purpose) -> Result<Storage> {
     let engine = &refit.shared.engine;
     let Some((inspect, now)) = volumes::inspect(engine, volume).await? else { return Err(no_volume(volume)) };
-    if engine.facts().await?.podman() {
+    if engine.is_podman().await? {
         return Err(not_on_podman(volume));
     }
     if access != Access::Read {
