@@ -109,7 +109,8 @@ pub unsafe extern "C" fn container_recreate(
 /// - "finished": the new container has the name; the volume is restored;
 /// - "undone": it was rolled back, the old one is as before;
 /// - "removed_old": the new one had the name already, and the old one was removed;
-/// - "removed_helper": it was the storage container of a call about a volume that was interrupted (volume_list_files), and was removed;
+/// - "removed_helper": it was the storage container of a call about a volume that was interrupted (volume_list_files), and was removed; with a container
+///   those of the volumes that it mounts;
 /// - "busy": a run is working on it, or was within its lease (30 s); nothing was changed;
 /// - "foreign": another container has the name, or somebody has renamed one of the two; nothing was changed, and `situation` names what
 ///   stands in the way and how it is removed. With an `error`: a restore is not finished, because something was written to the volume since, or its

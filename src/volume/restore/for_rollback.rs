@@ -5,7 +5,7 @@
 use super::{Job, busy, restore};
 use crate::container::replacement::volumes::KeptBackup;
 use crate::operation::call::Call;
-use crate::volume::storage::{left, remove_left};
+use crate::volume::storage::{Wanted, left, remove_left};
 use crate::{Refit, Result};
 
 /// Restores it. Nothing cancels it: a rollback goes on to its end.
@@ -14,7 +14,7 @@ use crate::{Refit, Result};
 /// none of them still deletes files.
 pub(crate) async fn restore_for_rollback(refit: &Refit, backup: &KeptBackup, helper_image: Option<String>, force: bool) -> Result<()> {
     let engine = &refit.shared.engine;
-    for left in left(engine).await?.iter().filter(|left| left.volume.as_ref() == Some(&backup.volume) && (force || !left.is_live)) {
+    for left in left(engine, Wanted::OfVolume(&backup.volume)).await?.iter().filter(|left| force || !left.is_live) {
         if !remove_left(engine, left).await? {
             return Err(busy(&backup.volume));
         }

@@ -31,7 +31,7 @@ use crate::{Code, Error, Refit, Result};
 
 pub(crate) use empty_image::{StorageImage, is_empty_image};
 pub(crate) use feed::Pieces;
-pub(crate) use leftovers::{LeftStorage, left, remove_left};
+pub(crate) use leftovers::{LeftStorage, Wanted, left, remove_left};
 pub(crate) use path::{VolumePath, about};
 pub(crate) use walk::{Opened, Place, Walked};
 
