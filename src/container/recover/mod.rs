@@ -128,7 +128,11 @@ impl Refit {
             tracing::error_span!("container_recover", container = container.as_deref().map(|name| tracing::field::display(shown(name))));
         self.operation(span, move |refit, call| async move {
             let report = |subject: &str, phase: Phase| {
-                call.report(Progress { current: phase.bytes, ..Progress::whole("recover", subject, phase.name, phase.permille) });
+                call.report(Progress {
+                    current: phase.bytes,
+                    total: phase.bytes_in_all,
+                    ..Progress::whole("recover", subject, phase.name, phase.permille)
+                });
             };
             let recovery = recover(&refit, &call, container.as_deref(), &options, &report).await?;
             report(container.as_deref().unwrap_or_default(), Phase::new("done", 1000));
@@ -218,6 +222,9 @@ fn found(name: &str, situation: &str, action: RecoveryAction, error: Option<Erro
     let document = error.as_ref().map(Error::document);
     (Recovered { container: name.to_owned(), volume: None, situation: situation.to_owned(), action, error: document }, error)
 }
+
+/// Thousandths of a recovery that a rollback begins with.
+const ROLLING_BACK: u32 = 500;
 
 const IN_PROGRESS: &str = "this process is recreating or recovering it";
 const LIVE: &str = "a recreation is in progress, or was until a moment ago";
