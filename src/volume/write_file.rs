@@ -64,8 +64,10 @@ impl Refit {
             options.check()?;
             let bytes = content.len() as u64;
             let storage = Storage::open(&refit, &call, &volume, Access::Write).await?;
-            let written = write(&refit, &call, &storage, &path, content, &options).await;
-            storage.close(&call, written).await?;
+            match call.run(look(&storage, &path)).await {
+                Ok(target) => write(&refit, &call, storage, &path, &target, content, &options).await?,
+                Err(error) => storage.close(&call, Err(error)).await?,
+            }
             Ok(FileChanged { path: asked, bytes: Some(bytes), changed: true })
         })
     }
@@ -82,21 +84,35 @@ struct Target {
 /// User and group.
 type Owner = (u64, u64);
 
-async fn write(refit: &Refit, call: &Call, storage: &Storage, path: &VolumePath, content: Bytes, options: &WriteFileOptions) -> Result<()> {
-    let target = call.run(look(storage, path)).await?;
+/// Writes it, and closes the storage container.
+async fn write(
+    refit: &Refit,
+    call: &Call,
+    storage: Storage,
+    path: &VolumePath,
+    target: &Target,
+    content: Bytes,
+    options: &WriteFileOptions,
+) -> Result<()> {
     let (sender, owner) = oneshot::channel();
+    let volume = storage.volume.clone();
     let asking = async {
         if target.mode.is_some() && (options.uid.is_none() || options.gid.is_none()) {
-            ask_owner(refit, call, storage, path, &target.names, sender).await;
+            ask_owner(refit, call, &volume, path, &target.names, sender).await;
         } else {
             let _ = sender.send(Ok(None));
         }
     };
-    let feed = async |pieces: Pieces| match send(storage, &target, content, options, owner, &pieces).await {
-        Ok(()) => Ok(()),
-        Err(error) => pieces.break_off(error).await,
+    let writing = async {
+        let feed = async |pieces: Pieces| match send(&storage, target, content, options, owner, &pieces).await {
+            Ok(()) => Ok(()),
+            Err(error) => pieces.break_off(error).await,
+        };
+        let written = call.run(storage.write_fed(feed)).await;
+        storage.close(call, written).await
     };
-    let ((), written) = tokio::join!(asking, call.run(storage.write_fed(feed)));
+    // After a cancel each waits a moment for the removal of its container.
+    let ((), written) = tokio::join!(asking, writing);
     written
 }
 
@@ -118,12 +134,12 @@ async fn look(storage: &Storage, path: &VolumePath) -> Result<Target> {
 async fn ask_owner(
     refit: &Refit,
     call: &Call,
-    storage: &Storage,
+    volume: &str,
     path: &VolumePath,
     names: &[String],
     sender: oneshot::Sender<Result<Option<Owner>>>,
 ) {
-    let reader = match Storage::open(refit, call, &storage.volume, Access::Read).await {
+    let reader = match Storage::open(refit, call, volume, Access::Read).await {
         Ok(reader) => reader,
         Err(error) => {
             let _ = sender.send(Err(error));

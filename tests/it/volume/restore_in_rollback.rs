@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use refit::container::{RecoverOptions, RecoveryAction, RecreateOptions, Recreation, RecreationResult};
+use refit::container::{RecoverOptions, RecoveryAction, RecreateOptions, RecreationResult};
 use refit::image::{PlannedAction, TagFate, UpdateOptions};
-use refit::{Code, ConnectOptions, Error, Outcome, Refit};
+use refit::{Code, ConnectOptions, Error, Refit};
 use refit_lab::{Image, Lab, Proxy, is_probe};
 use serde_json::{Value, json};
 
@@ -78,10 +78,6 @@ impl Ruined {
             ..ConnectOptions::default()
         };
         Refit::connect(options).await.unwrap()
-    }
-
-    fn recreate(&self, options: RecreateOptions) -> Outcome<Recreation> {
-        runtime().block_on(async { self.connect(true, true).await.recreate_container(&self.case.name, options).await })
     }
 
     /// In a process of its own.
