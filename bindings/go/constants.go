@@ -126,6 +126,7 @@ const (
 	PhaseRemoving    Phase = "removing"
 	PhaseUpdating    Phase = "updating" // a service's tasks are replaced
 	PhaseRollingBack Phase = "rolling_back"
+	PhaseRestoring   Phase = "restoring" // volumes, in a rollback
 	PhaseDone        Phase = "done"
 )
 

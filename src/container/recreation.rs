@@ -23,7 +23,7 @@ impl Refit {
         self.operation(span, move |refit, call| async move {
             let report = |phase: Phase| {
                 let whole = Progress::whole("recreate", container.as_str(), phase.name, phase.permille);
-                call.report(Progress { current: phase.bytes, ..whole });
+                call.report(Progress { current: phase.bytes, total: phase.bytes_in_all, ..whole });
             };
             let draft = Draft::of_container(HistoryKind::Recreate, &call, container.trim_start_matches('/'));
             let known = Known { old_image: None, inventory: &Inventory::default(), turns: None };

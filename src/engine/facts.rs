@@ -47,7 +47,8 @@ pub(crate) struct Facts {
 }
 
 pub(super) async fn read(engine: &Engine) -> Result<Facts> {
-    Ok(of(&system::version(engine).await?, &system::info(engine).await?))
+    let (version, info) = engine.ask_both(system::version(engine), system::info(engine)).await;
+    Ok(of(&version?, &info?))
 }
 
 impl Facts {

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use http::Request;
+use http::header::SERVER;
 use http_body_util::BodyExt;
 
 use super::api::system;
@@ -12,8 +13,8 @@ use super::api_version::{Agreed, ApiVersion};
 use super::transport::Transport;
 use crate::{Code, Result};
 
-/// Pings, and takes the newest version that both sides speak.
-pub(super) async fn negotiate(transport: &Transport, timeout: Duration) -> Result<Agreed> {
+/// Pings, and takes the newest version that both sides speak. With it comes whether the engine has said that it is Docker.
+pub(super) async fn negotiate(transport: &Transport, timeout: Duration) -> Result<(Agreed, bool)> {
     let answer = system::ping(transport, timeout).await?;
     if !answer.status.is_success() {
         let (status, words) = (answer.status.as_u16(), answer.text());
@@ -24,6 +25,8 @@ pub(super) async fn negotiate(transport: &Transport, timeout: Duration) -> Resul
         );
         return Err(Code::Engine.error(message).with_http_status(status));
     }
+    // A proxy may have put its own name there, which says nothing.
+    let is_docker = answer.headers.get(SERVER).is_some_and(|server| server.as_bytes().starts_with(b"Docker/"));
     let spoken: Option<ApiVersion> = answer.headers.get("api-version").and_then(|value| value.to_str().ok()?.parse().ok());
     let Some(spoken) = spoken else {
         return Err(Code::Engine.error(format!("what answers at {} names no API version: is it a Docker engine?", transport.endpoint())));
@@ -37,7 +40,7 @@ pub(super) async fn negotiate(transport: &Transport, timeout: Duration) -> Resul
     }
     let newest = spoken.min(ApiVersion::NEWEST);
     if spoken <= ApiVersion::INSPECT {
-        return Ok(Agreed { newest, oldest: ApiVersion::OLDEST });
+        return Ok((Agreed { newest, oldest: ApiVersion::OLDEST }, is_docker));
     }
     let oldest = system::oldest_version(transport, timeout).await?.unwrap_or(ApiVersion::OLDEST);
     if oldest > ApiVersion::NEWEST {
@@ -48,7 +51,7 @@ pub(super) async fn negotiate(transport: &Transport, timeout: Duration) -> Resul
             ApiVersion::NEWEST
         )));
     }
-    Ok(Agreed { newest, oldest })
+    Ok((Agreed { newest, oldest }, is_docker))
 }
 
 /// bollard over our transport. Its own timeout only stands behind ours.

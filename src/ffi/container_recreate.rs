@@ -68,7 +68,9 @@ use crate::container::RecoverOptions;
 ///   the files under backups, also beside an error; what is restored, and when, is up to the caller (`volume_restore`). UNSUPPORTED on Podman where
 ///   the container has volumes; IO where the folder is missing. Progress: "backing_up", whose bytes are those of the volume's archive.
 /// - `restore_on_rollback` false: with `backup_volumes` (else INVALID_ARGUMENT). When the new container fails, the volumes that the container may
-///   write to are restored from these backups before the old one starts (warning "volumes_restored"); what was written since the stop is gone.
+///   write to are restored from these backups before the old one starts (warning "volumes_restored"); what was written since the stop is gone, and
+///   so is what no backup holds (sockets, fractions of times, attributes user.*). Progress: "verifying" and then "restoring" for each, with the bytes
+///   of the backup's file.
 ///   Refused before anything is changed: UNSUPPORTED without helper_image and state_dir of `refit_open`, with `--rm`, and where dependents are
 ///   recreated with it; IMAGE_MISSING when the helper_image is not local; CONFLICT, which names it, when another running container mounts such a volume.
 ///   Where a volume cannot be restored, nothing starts the old container: ROLLBACK_FAILED, and `container_recover` through a handle with the same
@@ -109,7 +111,8 @@ pub unsafe extern "C" fn container_recreate(
 /// - "finished": the new container has the name; the volume is restored;
 /// - "undone": it was rolled back, the old one is as before;
 /// - "removed_old": the new one had the name already, and the old one was removed;
-/// - "removed_helper": it was the storage container of a call about a volume that was interrupted (volume_list_files), and was removed;
+/// - "removed_helper": it was the storage container of a call about a volume that was interrupted (volume_list_files), and was removed; with a container
+///   those of the volumes that it mounts;
 /// - "busy": a run is working on it, or was within its lease (30 s); nothing was changed;
 /// - "foreign": another container has the name, or somebody has renamed one of the two; nothing was changed, and `situation` names what
 ///   stands in the way and how it is removed. With an `error`: a restore is not finished, because something was written to the volume since, or its

@@ -51,7 +51,8 @@ pub struct refit_progress {
     /// The image, container, volume or service.
     pub subject: *const c_char,
     /// What is being done. Later versions may add phases: "checking", "resolving", "downloading", "extracting", "verifying", "creating",
-    /// "hook", "stopping", "backing_up", "renaming", "starting", "waiting", "pausing", "removing", "rolling_back", "done".
+    /// "hook", "stopping", "backing_up", "renaming", "starting", "waiting", "pausing", "removing", "rolling_back", "restoring",
+    /// "done".
     pub phase: *const c_char,
     /// The layer's id in the engine's short form; NULL when the report is about the whole operation.
     pub layer: *const c_char,

@@ -20,7 +20,7 @@ pub struct Progress {
     /// The image, container or service.
     pub subject: String,
     /// `checking`, `resolving`, `downloading`, `extracting`, `verifying`, `creating`, `stopping`, `renaming`, `starting`, `waiting`,
-    /// `removing`, `rolling_back`, `done` and others. Later versions may add some.
+    /// `removing`, `rolling_back`, `restoring`, `done` and others. Later versions may add some.
     pub phase: &'static str,
     /// The id of the layer in the engine's short form; `None` when the report is about the whole operation.
     pub layer: Option<String>,

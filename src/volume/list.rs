@@ -118,12 +118,29 @@ fn runs(entry: &ListedEntry) -> bool {
     matches!(entry.state.as_str(), "running" | "paused" | "restarting" | "stopping")
 }
 
-fn users_among<'a>(volume: &str, containers: impl Iterator<Item = &'a ListedEntry>) -> Vec<String> {
-    let own_name = |entry: &ListedEntry| match entry.name() {
+/// Whether a container, given by a name of it or by 12 digits of its id or more, mounts a volume.
+pub(super) fn is_user(volume: &str, container: &str, containers: &[ListedEntry]) -> bool {
+    let own = without_run(container.trim_start_matches('/'));
+    let is_it =
+        |entry: &ListedEntry| own_name(entry).is_some_and(|name| name == own) || container.len() >= 12 && entry.id.starts_with(container);
+    containers.iter().any(|entry| mounts(entry, volume) && is_it(entry))
+}
+
+/// The container's own name, of the temporary one that a recreation has given it.
+fn without_run(name: &str) -> String {
+    TemporaryName::parse(name).map_or_else(|| name.to_owned(), |temporary| temporary.container)
+}
+
+/// `None` of a storage container.
+fn own_name(entry: &ListedEntry) -> Option<String> {
+    match entry.name() {
         Some(name) if StorageName::parse(name).is_some() => None,
-        Some(name) => Some(TemporaryName::parse(name).map_or_else(|| name.to_owned(), |temporary| temporary.container)),
+        Some(name) => Some(without_run(name)),
         None => Some(entry.id.clone()),
-    };
+    }
+}
+
+fn users_among<'a>(volume: &str, containers: impl Iterator<Item = &'a ListedEntry>) -> Vec<String> {
     let mut users: Vec<String> = containers.filter(|entry| mounts(entry, volume)).filter_map(own_name).collect();
     users.sort();
     users.dedup();
@@ -149,6 +166,15 @@ mod tests {
         .map(|(name, volume)| serde_json::from_value(json!({"Id": name, "Names": [name], "Mounts": [{"Name": volume}]})).unwrap())
         .collect();
         assert_eq!(users("data", &containers), ["db", "web"]);
+        for (container, is) in [
+            ("web", true),
+            ("/db", true),
+            ("web.refit-old-0123456789ab-r-65000000", true),
+            ("other", false),
+            ("refit-volume-01234567", false),
+        ] {
+            assert_eq!(is_user("data", container, &containers), is, "{container}");
+        }
         assert!(users("dat", &containers).is_empty());
     }
 }

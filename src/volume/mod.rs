@@ -15,6 +15,7 @@ mod read_file;
 mod remove_file;
 pub(crate) mod restore;
 pub(crate) mod storage;
+mod thread;
 mod write_file;
 
 pub use backup::{BackupOptions, VolumeBackup};

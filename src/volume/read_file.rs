@@ -39,7 +39,7 @@ async fn read(storage: &Storage, path: &VolumePath, most: u64) -> Result<Vec<u8>
         Opened::File(file) => file,
         Opened::Folder => return refused("it is a folder: volume_list_files lists it, volume_export reads all of it"),
         Opened::Special => return refused("it is a socket, a pipe or a device, and no file"),
-        Opened::Missing(_) => return Err(storage.no_file(path)),
+        Opened::Missing => return Err(storage.no_file(path)),
     };
     let size = file.entry.size;
     if size > most {

@@ -1,15 +1,15 @@
 //! `volume_write_file`: a file with its whole content.
 
 use bytes::Bytes;
-use futures_util::stream;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
-use super::archive::{END, Entry, padding};
-use super::storage::{Access, Opened, Storage, VolumePath};
-use crate::engine::stream_body;
+use super::archive::{END, Entry, beginning, padding};
+use super::storage::{Access, Pieces, Storage, VolumePath, Walked};
 use crate::error::shown;
+use crate::operation::call::Call;
 use crate::{Code, Operation, Refit, Result};
 
 /// What a written file is like.
@@ -64,36 +64,119 @@ impl Refit {
             options.check()?;
             let bytes = content.len() as u64;
             let storage = Storage::open(&refit, &call, &volume, Access::Write).await?;
-            let written = call.run(write(&storage, &path, content, &options)).await;
-            storage.close(&call, written).await?;
+            match call.run(look(&storage, &path)).await {
+                Ok(target) => write(&refit, &call, storage, &path, &target, content, &options).await?,
+                Err(error) => storage.close(&call, Err(error)).await?,
+            }
             Ok(FileChanged { path: asked, bytes: Some(bytes), changed: true })
         })
     }
 }
 
-async fn write(storage: &Storage, path: &VolumePath, content: Bytes, options: &WriteFileOptions) -> Result<()> {
+/// Where the file is to be.
+struct Target {
+    /// From the volume's root, without a link on the way.
+    names: Vec<String>,
+    /// That of the file that is there; `None` when nothing is.
+    mode: Option<u32>,
+}
+
+/// User and group.
+type Owner = (u64, u64);
+
+/// Writes it, and closes the storage container.
+async fn write(
+    refit: &Refit,
+    call: &Call,
+    storage: Storage,
+    path: &VolumePath,
+    target: &Target,
+    content: Bytes,
+    options: &WriteFileOptions,
+) -> Result<()> {
+    let (sender, owner) = oneshot::channel();
+    let volume = storage.volume.clone();
+    let asking = async {
+        if target.mode.is_some() && (options.uid.is_none() || options.gid.is_none()) {
+            ask_owner(refit, call, &volume, path, &target.names, sender).await;
+        } else {
+            let _ = sender.send(Ok(None));
+        }
+    };
+    let writing = async {
+        let feed = async |pieces: Pieces| match send(&storage, target, content, options, owner, &pieces).await {
+            Ok(()) => Ok(()),
+            Err(error) => pieces.break_off(error).await,
+        };
+        let written = call.run(storage.write_fed(feed)).await;
+        storage.close(call, written).await
+    };
+    // After a cancel each waits a moment for the removal of its container.
+    let ((), written) = tokio::join!(asking, writing);
+    written
+}
+
+async fn look(storage: &Storage, path: &VolumePath) -> Result<Target> {
     let refused = |why: &str| Err(storage.error(Code::InvalidArgument, path, why));
     if path.is_root() {
         return refused("it is the root of the volume, and no file");
     }
-    let (names, before) = match storage.open_file(path).await? {
-        Opened::Missing(names) => (names, None),
-        Opened::Folder => return refused("there is a folder, which is not replaced by a file"),
-        Opened::Special => return refused("there is a socket, a pipe or a device: remove it first (volume_remove_file)"),
-        // What it holds is not read: its stream ends here.
-        Opened::File(file) => (file.names, Some((file.entry.mode, file.entry.uid, file.entry.gid))),
+    match storage.walk(path, true).await? {
+        Walked::Missing(names) => Ok(Target { names, mode: None }),
+        Walked::Found(place) if place.stat.is_folder() => refused("there is a folder, which is not replaced by a file"),
+        Walked::Found(place) if place.stat.is_file() => Ok(Target { mode: Some(place.stat.permissions()), names: place.names }),
+        Walked::Found(_) => refused("there is a socket, a pipe or a device: remove it first (volume_remove_file)"),
+    }
+}
+
+/// Asks who owns the file that is there, which only its archive says, while the engine gets ready to unpack the new one: each takes as long as the
+/// other, most of the call [Docker 20.10]. It answers nothing about a container to which an archive is being written, hence the second one.
+async fn ask_owner(
+    refit: &Refit,
+    call: &Call,
+    volume: &str,
+    path: &VolumePath,
+    names: &[String],
+    sender: oneshot::Sender<Result<Option<Owner>>>,
+) {
+    let reader = match Storage::open(refit, call, volume, Access::Read).await {
+        Ok(reader) => reader,
+        Err(error) => {
+            let _ = sender.send(Err(error));
+            return;
+        }
     };
-    let (mode, uid, gid) = before.unwrap_or((0o644, 0, 0));
+    let owner = call.run(reader.owner_of_file(path, names)).await;
+    // Nobody waits for it where the writing has ended by itself.
+    let _ = sender.send(owner);
+    reader.close(call, ()).await;
+}
+
+async fn send(
+    storage: &Storage,
+    target: &Target,
+    content: Bytes,
+    options: &WriteFileOptions,
+    owner: oneshot::Receiver<Result<Option<Owner>>>,
+    pieces: &Pieces,
+) -> Result<()> {
+    // Docker 20.10 starts a process that unpacks, which takes it 50 ms, once it has the first bytes.
+    pieces.send(beginning().into()).await?;
+    let owner = owner.await.map_err(|_| Code::Panic.error("the owner of a file was not asked: its task has ended"))?;
+    // One that was removed meanwhile has no owner to keep.
+    let (uid, gid) = owner?.unwrap_or((0, 0));
     let entry = Entry {
-        mode: options.mode.unwrap_or(mode),
+        mode: options.mode.or(target.mode).unwrap_or(0o644),
         uid: options.uid.map_or(uid, u64::from),
         gid: options.gid.map_or(gid, u64::from),
         modified: options.modified.unwrap_or_else(Timestamp::now).as_second(),
-        ..Entry::file(&storage.in_archive(&names), content.len() as u64)
+        ..Entry::file(&storage.in_archive(&target.names), content.len() as u64)
     };
     let mut tail = vec![0; padding(entry.size)];
     tail.extend(END);
-    let pieces = [Bytes::from(entry.head()), content, Bytes::from(tail)];
     storage.note_change().await?;
-    storage.write(stream_body(stream::iter(pieces.map(Ok)))).await
+    for piece in [Bytes::from(entry.head()), content, Bytes::from(tail)] {
+        pieces.send(piece).await?;
+    }
+    Ok(())
 }

@@ -17,7 +17,10 @@ use super::connected::refit;
 
 type Outcome<T> = Result<T, Box<Failure<T>>>;
 
-/// The library needs less than 100 ms on an idle machine. An engine that writes 400 MB to a slow disk adds to it: 113 ms were measured once.
+/// 100 ms are promised. A call waits for the removal of its containers for 50 ms, and the rest is the end of its streams: four runs on two cores that
+/// other work kept busy (load 3, a debug build) took 0.3 to 78 ms for each call, and once 98; an import's 25 ms above the 50 are this test's own, which
+/// frees its 400 MB. A disk to which the engine still writes what it was sent holds up both processes: 113 ms were measured once. So the limit leaves
+/// 150 ms to the machine; a call that waits for its engine takes seconds.
 const AT_MOST: Duration = Duration::from_millis(250);
 
 /// Fires a cancel, and notes when.
@@ -112,6 +115,11 @@ async fn a_call_about_files_that_is_cancelled_returns_at_once() {
     let content = vec![7; 400_000_000];
     let ended = refit.write_volume_file(&other, "f", content, WriteFileOptions::default()).cancel(&canceller.cancel);
     canceller.assert_quick("write_file", canceller.after(wait, ended).await);
+
+    // The owner of the file that is there is asked meanwhile, through a second container.
+    let canceller = Canceller::new();
+    let ended = refit.write_volume_file(&volume, "f", vec![7; 400_000_000], WriteFileOptions::default()).cancel(&canceller.cancel);
+    canceller.assert_quick("write_file over one", canceller.after(Duration::from_millis(40), ended).await);
 
     let canceller = Canceller::new();
     let ended = refit.volume_files(&volume, "/", ListFilesOptions::default()).cancel(&canceller.cancel);

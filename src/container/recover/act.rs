@@ -2,9 +2,9 @@
 //!
 //! Rules: docs/recreate.md, section 7.
 
-use super::RecoveryAction;
 use super::run::{RecoveryRun, Takeover};
 use super::table::{Decision, ObservedState};
+use super::{ROLLING_BACK, RecoveryAction};
 use crate::container::replacement::Extent;
 use crate::container::replacement::volumes::VolumesNote;
 use crate::container::state;
@@ -74,7 +74,7 @@ impl RecoveryRun<'_> {
     }
 
     async fn roll_back(&mut self, extent: Extent) -> Result<RecoveryAction> {
-        self.step("rolling_back", 500);
+        self.step("rolling_back", ROLLING_BACK);
         self.pair.roll_back(extent).await?;
         Ok(RecoveryAction::Undone)
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::RecoveryAction;
+use super::{ROLLING_BACK, RecoveryAction};
 use crate::container::replacement::lease::{Clock, Lease};
 use crate::container::replacement::marks::Marks;
-use crate::container::replacement::volumes::VolumesRollback;
+use crate::container::replacement::volumes::{RestoreReporter, VolumesRollback};
 use crate::container::replacement::{Extent, Phase, PhaseReporter, RecoverySnapshot, ReplacementPair, SnapshotFile};
 use crate::container::state;
 use crate::engine::api::events;
@@ -41,7 +41,7 @@ impl FromFile<'_> {
         if dry_run {
             return Some((GONE, RecoveryAction::WouldUndo, None));
         }
-        on_phase(Phase::new("rolling_back", 500));
+        on_phase(Phase::new("rolling_back", ROLLING_BACK));
         let engine = &self.refit.shared.engine;
         let mut pair = ReplacementPair {
             refit: self.refit,
@@ -58,6 +58,7 @@ impl FromFile<'_> {
             state_dir: self.refit.shared.state_dir.as_ref(),
             restore_attempt: None,
             volumes: VolumesRollback { force: self.force, ..VolumesRollback::default() },
+            restore_reporter: RestoreReporter { on_phase, permille: ROLLING_BACK },
         };
         match pair.roll_back(Extent::All).await {
             Ok(()) => {

@@ -128,7 +128,11 @@ impl Refit {
             tracing::error_span!("container_recover", container = container.as_deref().map(|name| tracing::field::display(shown(name))));
         self.operation(span, move |refit, call| async move {
             let report = |subject: &str, phase: Phase| {
-                call.report(Progress { current: phase.bytes, ..Progress::whole("recover", subject, phase.name, phase.permille) });
+                call.report(Progress {
+                    current: phase.bytes,
+                    total: phase.bytes_in_all,
+                    ..Progress::whole("recover", subject, phase.name, phase.permille)
+                });
             };
             let recovery = recover(&refit, &call, container.as_deref(), &options, &report).await?;
             report(container.as_deref().unwrap_or_default(), Phase::new("done", 1000));
@@ -140,7 +144,11 @@ impl Refit {
 /// Recovers before a recreation. An error where an interrupted run remains: the recreation is not begun.
 pub(crate) async fn recover_first(refit: &Refit, call: &Call, container: &str, on_phase: PhaseReporter<'_>) -> Result<()> {
     let report = |_: &str, phase: Phase| on_phase(Phase { permille: 0, ..phase });
-    let recovery = recover(refit, call, Some(container), &RecoverOptions::default(), &report).await?;
+    // Without the storage containers of its volumes: what another call does with them keeps no recreation from being begun.
+    let (recovery, first) = recover_containers(refit, call, Some(container), &RecoverOptions::default(), &report).await?;
+    if let Some(error) = first {
+        return Err(error);
+    }
     for found in &recovery.found {
         let code = match found.action {
             RecoveryAction::Busy => Code::Busy,
@@ -155,6 +163,26 @@ pub(crate) async fn recover_first(refit: &Refit, call: &Call, container: &str, o
 type Report<'a> = &'a (dyn Fn(&str, Phase) + Send + Sync);
 
 async fn recover(refit: &Refit, call: &Call, container: Option<&str>, options: &RecoverOptions, report: Report<'_>) -> Outcome<Recovery> {
+    let (mut recovery, first) = recover_containers(refit, call, container, options, report).await?;
+    let (found, error) = storage::recover(refit, call, container, options).await;
+    recovery.found.extend(found);
+    let first = first.or(error);
+    let (found, error) = restores::recover(refit, call, container, options).await;
+    recovery.found.extend(found);
+    match first.or(error) {
+        None => Ok(recovery),
+        Some(error) => Err(Failure::with_report(error, recovery)),
+    }
+}
+
+/// The recreations alone, and the first error among them.
+async fn recover_containers(
+    refit: &Refit,
+    call: &Call,
+    container: Option<&str>,
+    options: &RecoverOptions,
+    report: Report<'_>,
+) -> std::result::Result<(Recovery, Option<Error>), Box<Failure<Recovery>>> {
     container.map_or(Ok(()), check_container)?;
     options.volume.as_deref().map_or(Ok(()), check_volume)?;
     if container.is_some() && options.volume.is_some() {
@@ -185,15 +213,7 @@ async fn recover(refit: &Refit, call: &Call, container: Option<&str>, options: &
             first = first.or(error);
         }
     }
-    let (found, error) = storage::recover(refit, call, container, options).await;
-    recovery.found.extend(found);
-    first = first.or(error);
-    let (found, error) = restores::recover(refit, call, container, options).await;
-    recovery.found.extend(found);
-    match first.or(error) {
-        None => Ok(recovery),
-        Some(error) => Err(Failure::with_report(error, recovery)),
-    }
+    Ok((recovery, first))
 }
 
 /// The report of a name, with its error as the call's.
@@ -202,6 +222,9 @@ fn found(name: &str, situation: &str, action: RecoveryAction, error: Option<Erro
     let document = error.as_ref().map(Error::document);
     (Recovered { container: name.to_owned(), volume: None, situation: situation.to_owned(), action, error: document }, error)
 }
+
+/// Thousandths of a recovery that a rollback begins with.
+const ROLLING_BACK: u32 = 500;
 
 const IN_PROGRESS: &str = "this process is recreating or recovering it";
 const LIVE: &str = "a recreation is in progress, or was until a moment ago";

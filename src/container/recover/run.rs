@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::table::ObservedState;
-use super::{RecoverOptions, stop_in_progress};
+use super::{ROLLING_BACK, RecoverOptions, stop_in_progress};
 use crate::container::replacement::hook::HOOKS_TIMEOUT;
 use crate::container::replacement::lease::{Clock, Lease};
 use crate::container::replacement::names::Role;
 use crate::container::replacement::step_log::StepLog;
-use crate::container::replacement::volumes::VolumesRollback;
+use crate::container::replacement::volumes::{RestoreReporter, VolumesRollback};
 use crate::container::replacement::{
     PendingStop, Phase, PhaseReporter, RecoverySnapshot, ReplacementPair, RestoreAttempt, SnapshotFile, Watch,
 };
@@ -106,6 +106,7 @@ impl<'a> RecoveryRun<'a> {
             state_dir: refit.shared.state_dir.as_ref(),
             restore_attempt,
             volumes: VolumesRollback { force: options.force, ..VolumesRollback::default() },
+            restore_reporter: RestoreReporter { on_phase, permille: ROLLING_BACK },
         };
         Ok(Self {
             call,

@@ -5,33 +5,34 @@
 use super::{RecoverOptions, Recovered, RecoveryAction, found};
 use crate::operation::call::Call;
 use crate::volume::storage::name::StorageName;
-use crate::volume::storage::{LeftStorage, left, remove_left};
+use crate::volume::storage::{LeftStorage, Wanted, left, remove_left};
 use crate::{Error, Refit};
 
 const LIVE: &str = "a volume is being read or written through it, or was until a moment ago";
 const LEFT: &str = "a call that read or wrote a volume was interrupted and has left it";
 
-/// Removes those that are left: all, or the one of that name.
+/// Removes those that are left: all, the one of that name, or those of the volumes of a container.
 pub(super) async fn recover(
     refit: &Refit,
     call: &Call,
     container: Option<&str>,
     options: &RecoverOptions,
 ) -> (Vec<Recovered>, Option<Error>) {
-    if container.is_some_and(|name| StorageName::parse(name).is_none()) {
-        return (Vec::new(), None);
-    }
     let engine = &refit.shared.engine;
-    let all = match call.run(left(engine)).await {
+    let wanted = match (container, options.volume.as_deref()) {
+        (Some(name), _) if StorageName::parse(name).is_some() => Wanted::Named(name),
+        (Some(name), _) => Wanted::OfContainer(name),
+        (None, Some(volume)) => Wanted::OfVolume(volume),
+        (None, None) => Wanted::All,
+    };
+    let all = match call.run(left(engine, wanted)).await {
         Ok(all) => all,
         Err(error) => return (Vec::new(), Some(error)),
     };
-    let is_wanted = |left: &&LeftStorage| {
-        container.is_none_or(|wanted| wanted.trim_start_matches('/') == left.name)
-            && (options.volume.is_none() || options.volume == left.volume)
-    };
+    // A call that is going on with a volume of the container is no leftover of it.
+    let is_concerned = |left: &&LeftStorage| !matches!(wanted, Wanted::OfContainer(_)) || !left.is_live || options.force;
     let (mut recovered, mut first) = (Vec::new(), None);
-    for left in all.iter().filter(is_wanted) {
+    for left in all.iter().filter(is_concerned) {
         let (situation, action, error) = if left.is_live && !options.force {
             (LIVE, RecoveryAction::Busy, None)
         } else if options.dry_run {

@@ -3,7 +3,7 @@
 //! Rules: docs/recreate.md, section 6.
 
 use super::RecreationResult;
-use super::run::{Run, Stage};
+use super::run::{ROLLING_BACK, Run, Stage};
 use crate::container::replacement::log_tail::log_tail;
 use crate::container::replacement::{GroupRollback, Member, MemberState, ReplacementPair, names, roll_back_group};
 use crate::container::state;
@@ -60,7 +60,7 @@ async fn restore(runs: &mut [Run<'_>], failed: usize, error: Error) -> Error {
     if runs.iter().any(|run| run.pair.lease.is_lost()) {
         return error;
     }
-    runs[0].step("rolling_back", 950);
+    runs[0].step("rolling_back", ROLLING_BACK);
     // The others do not wait for what has failed.
     runs[0].turn.end();
     let log_tail = log_tail_of_new(&runs[failed]).await;

@@ -14,12 +14,15 @@ use crate::container::create_body::{Difference, Warning};
 use crate::container::replacement::lease::Lease;
 use crate::container::replacement::marks::Marks;
 use crate::container::replacement::step_log::StepLog;
-use crate::container::replacement::volumes::VolumesRollback;
+use crate::container::replacement::volumes::{RestoreReporter, VolumesRollback};
 use crate::container::replacement::{Phase, PhaseReporter, ReplacementPair, SnapshotFile};
 use crate::container::state;
 use crate::engine::Engine;
 use crate::operation::call::Call;
 use crate::{Code, Error, Result};
+
+/// Thousandths of a recreation that its rollback begins with.
+pub(super) const ROLLING_BACK: u32 = 950;
 
 /// How far a run has come: what a failure has to roll back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +92,7 @@ impl<'a> Run<'a> {
             state_dir: refit.shared.state_dir.as_ref(),
             restore_attempt: None,
             volumes: VolumesRollback::default(),
+            restore_reporter: RestoreReporter { on_phase, permille: ROLLING_BACK },
         };
         Self {
             refit,

@@ -44,11 +44,13 @@ pub(crate) struct Phase {
     pub(crate) permille: u32,
     /// Bytes of a volume that were backed up or restored so far.
     pub(crate) bytes: u64,
+    /// Of how many, where that is known.
+    pub(crate) bytes_in_all: Option<u64>,
 }
 
 impl Phase {
     pub(crate) fn new(name: &'static str, permille: u32) -> Self {
-        Self { name, permille, bytes: 0 }
+        Self { name, permille, bytes: 0, bytes_in_all: None }
     }
 }
 

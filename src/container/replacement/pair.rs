@@ -10,7 +10,7 @@ use super::names::{Mode, Role, TemporaryName, short};
 use super::removal;
 use super::snapshot::RecoverySnapshot;
 use super::stop;
-use super::volumes::VolumesRollback;
+use super::volumes::{RestoreReporter, VolumesRollback};
 use crate::container::state;
 use crate::engine::Engine;
 use crate::engine::api::containers;
@@ -44,6 +44,7 @@ pub(crate) struct ReplacementPair<'a> {
     pub(crate) restore_attempt: Option<RestoreAttempt>,
     /// What became of the volumes in a rollback that was to restore them.
     pub(crate) volumes: VolumesRollback,
+    pub(crate) restore_reporter: RestoreReporter<'a>,
 }
 
 /// An attempt to recreate the old container from the snapshot.

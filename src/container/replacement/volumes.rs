@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::pair::ReplacementPair;
 use super::retry_limit::RetryLimit;
+use super::{Phase, PhaseReporter};
 use crate::container::state;
 use crate::engine::api::{container_list, containers};
 use crate::error::shown;
 use crate::volume::other_users;
-use crate::volume::restore::restore_for_rollback;
+use crate::volume::restore::{RestorePhase, restore_for_rollback};
 use crate::{Code, Error, Result};
 
 /// From what the volumes are restored. In the file of the snapshot, so that another process can.
@@ -48,6 +49,32 @@ pub(crate) struct VolumesRollback {
     pub(crate) is_refused: bool,
     /// What the report has to say.
     pub(crate) note: Option<VolumesNote>,
+}
+
+/// Where a rollback reports how far it is with the volumes.
+#[derive(Clone, Copy)]
+pub(crate) struct RestoreReporter<'a> {
+    pub(crate) on_phase: PhaseReporter<'a>,
+    /// Thousandths of the whole at which the rollback has begun.
+    pub(crate) permille: u32,
+}
+
+impl std::fmt::Debug for RestoreReporter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RestoreReporter").field("permille", &self.permille).finish_non_exhaustive()
+    }
+}
+
+impl RestoreReporter<'_> {
+    /// The phases of a restore that read the backup. Its other ones would be taken for those of the recreation.
+    fn report(&self, restore: RestorePhase) {
+        let name = match restore.name {
+            "verifying" => "verifying",
+            "extracting" => "restoring",
+            _ => return,
+        };
+        (self.on_phase)(Phase { bytes: restore.read, bytes_in_all: Some(restore.size), ..Phase::new(name, self.permille) });
+    }
 }
 
 /// What the report of a rollback has to say of the volumes.
@@ -157,7 +184,9 @@ impl ReplacementPair<'_> {
         self.refuse_users(backup, volumes.taken_at).await?;
         let (refit, force) = (self.refit, self.volumes.force);
         let helper_image = volumes.helper_image.clone().or_else(|| refit.shared.options.helper_image.clone());
-        let restored = self.lease.during(restore_for_rollback(refit, backup, helper_image, force)).await;
+        let reporter = self.restore_reporter;
+        let on_phase = |phase: RestorePhase| reporter.report(phase);
+        let restored = self.lease.during(restore_for_rollback(refit, backup, helper_image, force, &on_phase)).await;
         restored.map_err(|error| {
             let message = format!(
                 "volume {} could not be restored from {}, and the old container of {} was not started: {}",

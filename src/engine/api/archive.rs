@@ -21,6 +21,12 @@ pub(crate) struct PathStat {
 /// The bit of a symbolic link in [`PathStat::mode`].
 const LINK: u32 = 1 << 27;
 
+/// The bits of everything that is no regular file: folder, link, device, pipe, socket, character device, and what Go does not know.
+const NO_FILE: u32 = 1 << 31 | LINK | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19;
+
+/// Go's bits of setuid, setgid and sticky, and Linux's.
+const SPECIAL: [(u32, u32); 3] = [(1 << 23, 0o4000), (1 << 22, 0o2000), (1 << 20, 0o1000)];
+
 impl PathStat {
     pub(crate) fn is_folder(&self) -> bool {
         self.mode & 1 << 31 != 0
@@ -28,6 +34,15 @@ impl PathStat {
 
     pub(crate) fn is_link(&self) -> bool {
         self.mode & LINK != 0
+    }
+
+    pub(crate) fn is_file(&self) -> bool {
+        self.mode & NO_FILE == 0
+    }
+
+    /// Permissions, setuid, setgid and sticky, as Linux has them.
+    pub(crate) fn permissions(&self) -> u32 {
+        SPECIAL.iter().filter(|(go, _)| self.mode & go != 0).fold(self.mode & 0o777, |mode, (_, linux)| mode | linux)
     }
 }
 
@@ -80,15 +95,17 @@ mod tests {
     #[test]
     fn modes_of_go_say_what_is_at_a_path() {
         let cases = [
-            (0o644, (false, false)),
-            (1 << 31 | 1 << 20 | 0o777, (true, false)),
-            (1 << 27 | 0o777, (false, true)),
-            (1 << 23 | 1 << 22 | 0o755, (false, false)),
-            (1 << 24 | 0o600, (false, false)),
+            (0o644, (false, false, true), 0o644),
+            (1 << 31 | 1 << 20 | 0o777, (true, false, false), 0o1777),
+            (1 << 27 | 0o777, (false, true, false), 0o777),
+            (1 << 23 | 1 << 22 | 0o755, (false, false, true), 0o6755),
+            (1 << 24 | 0o600, (false, false, false), 0o600),
+            (1 << 26 | 1 << 21 | 0o600, (false, false, false), 0o600),
         ];
-        for (mode, kind) in cases {
+        for (mode, kind, permissions) in cases {
             let stat = PathStat { mode };
-            assert_eq!((stat.is_folder(), stat.is_link()), kind, "{mode:o}");
+            assert_eq!((stat.is_folder(), stat.is_link(), stat.is_file()), kind, "{mode:o}");
+            assert_eq!(stat.permissions(), permissions, "{mode:o}");
         }
     }
 }

@@ -182,7 +182,13 @@ async fn recreate_one(
         progress.phase(index, phase.name);
         // Those before this one are done, or in progress at the same time.
         let whole = (BEGIN + share * index as u32 + share * phase.permille.min(1000) / 1000).min(999);
-        call.report(Progress { step, steps, current: phase.bytes, ..Progress::whole("update", turn.name.as_str(), phase.name, whole) });
+        call.report(Progress {
+            step,
+            steps,
+            current: phase.bytes,
+            total: phase.bytes_in_all,
+            ..Progress::whole("update", turn.name.as_str(), phase.name, whole)
+        });
     };
     let failure = match recreation::recreate(refit, call, &turn.id, &options.recreate, known, &report).await {
         Ok(recreation) => return (index, ContainerUpdate::Recreation(Box::new(recreation)), None),

@@ -89,6 +89,13 @@ impl Entry {
     }
 }
 
+/// An extended header that says nothing of the entry after it: what an archive can begin with while its first entry is not known yet.
+pub(crate) fn beginning() -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(2 * BLOCK as usize);
+    extension(&mut bytes, EntryType::XHeader, &record("comment", b"refit"));
+    bytes
+}
+
 /// How many zeros follow a content of this size.
 pub(crate) fn padding(size: u64) -> usize {
     (size.next_multiple_of(BLOCK) - size) as usize

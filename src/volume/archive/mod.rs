@@ -6,5 +6,5 @@
 mod entry;
 mod scan;
 
-pub(crate) use entry::{END, Entry, padding};
+pub(crate) use entry::{END, Entry, beginning, padding};
 pub(crate) use scan::{Piece, Scanner};

@@ -8,13 +8,13 @@ use std::thread::available_parallelism;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
 use zstd::stream::raw::CParameter;
 use zstd::stream::write::Encoder;
 
 use super::file::cannot_be_written;
 use super::format::End;
+use crate::volume::thread;
 use crate::{Code, Result};
 
 /// How many pieces of 256 KiB wait to be compressed.
@@ -41,8 +41,8 @@ pub(super) struct Written {
 pub(super) struct Writer {
     target: PathBuf,
     sender: mpsc::Sender<Work>,
-    compressing: JoinHandle<io::Result<()>>,
-    writing: JoinHandle<io::Result<Option<Written>>>,
+    compressing: oneshot::Receiver<io::Result<()>>,
+    writing: oneshot::Receiver<io::Result<Option<Written>>>,
 }
 
 #[derive(Debug)]
@@ -56,8 +56,8 @@ impl Writer {
     pub(super) fn begin(target: PathBuf, file: File, level: i32) -> Self {
         let (sender, pieces) = mpsc::channel(WAITING);
         let (outlet, compressed) = mpsc::channel(WAITING_FOR_DISK);
-        let writing = tokio::task::spawn_blocking(move || write(file, compressed));
-        let compressing = tokio::task::spawn_blocking(move || compress(level, pieces, Outlet(outlet)));
+        let writing = thread::run(move || write(file, compressed));
+        let compressing = thread::run(move || compress(level, pieces, Outlet(outlet)));
         Self { target, sender, compressing, writing }
     }
 
@@ -77,8 +77,8 @@ impl Writer {
 
     async fn result(&mut self) -> Result<Written> {
         let (compressed, written) = tokio::join!(&mut self.compressing, &mut self.writing);
-        let ended = |error: &tokio::task::JoinError| Code::Panic.error("a thread that writes a backup has ended").caused_by(error);
-        match (compressed.map_err(|error| ended(&error))?, written.map_err(|error| ended(&error))?) {
+        let ended = |_| Code::Panic.error("a thread that writes a backup was not begun, or has ended");
+        match (compressed.map_err(ended)?, written.map_err(ended)?) {
             // Without the disk there is no outlet: its error comes first.
             (_, Err(error)) | (Err(error), _) => Err(cannot_be_written(&self.target, &error)),
             (Ok(()), Ok(Some(written))) => Ok(written),

@@ -38,7 +38,7 @@ impl Found {
         let engine = &refit.shared.engine;
         let looked = call.run(async {
             let inspected = volumes::inspect(engine, volume).await?;
-            if engine.facts().await?.podman() {
+            if engine.is_podman().await? {
                 return Err(not_on_podman(volume));
             }
             let (containers, now) = container_list::list(engine).await?;

@@ -79,6 +79,29 @@ pub(super) struct Job {
     pub(super) begun: Option<(RestoreRecord, RecordFile)>,
 }
 
+/// How far a restore is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RestorePhase {
+    pub(crate) name: &'static str,
+    /// Bytes of the backup's file, which is read twice.
+    pub(crate) read: u64,
+    /// All bytes of the file.
+    pub(crate) size: u64,
+    /// Thousandths of the restore.
+    pub(crate) permille: u32,
+}
+
+/// Reports how far a restore is.
+pub(crate) type OnRestore<'a> = &'a (dyn Fn(RestorePhase) + Send + Sync);
+
+/// Reports it as the call's own.
+pub(super) fn report_of_call<'a>(call: &'a Call, volume: &'a str) -> impl Fn(RestorePhase) + Send + Sync + 'a {
+    move |phase: RestorePhase| {
+        let whole = Progress::whole("restore", volume, phase.name, phase.permille);
+        call.report(Progress { current: phase.read, total: Some(phase.size), ..whole });
+    }
+}
+
 impl Refit {
     /// Replaces all that is in a volume by what is in a backup that [`Refit::backup_volume`] made, or the earlier Go package did. The backup is
     /// verified as a whole before anything is changed. A volume that is missing is created as it was at the backup.
@@ -93,7 +116,8 @@ impl Refit {
             let draft = Draft::of_volume(HistoryKind::Restore, &call, &volume);
             let helper_image = options.helper_image.or_else(|| refit.shared.options.helper_image.clone());
             let job = Job { volume: volume.clone(), file, overwrite: options.overwrite, helper_image, sha256: None, begun: None };
-            match restore(&refit, &call, job).await {
+            let outcome = restore(&refit, &call, job, &report_of_call(&call, &volume)).await;
+            match outcome {
                 Ok(mut done) => {
                     done.warnings.extend(refit.record(draft, HistoryResult::Done).await);
                     call.report(Progress::whole("restore", volume, "done", 1000));
@@ -112,15 +136,15 @@ impl Refit {
 }
 
 /// Restores. The error of one that has begun to change the volume has a report.
-pub(super) async fn restore(refit: &Refit, call: &Call, job: Job) -> Outcome<VolumeRestore> {
+pub(super) async fn restore(refit: &Refit, call: &Call, job: Job, on_phase: OnRestore<'_>) -> Outcome<VolumeRestore> {
     let begun = Instant::now();
     check_volume(&job.volume)?;
     job.helper_image.as_deref().map_or(Ok(()), check_image)?;
     let engine = &refit.shared.engine;
     let Some(_guard) = RestoreGuard::take(&engine.endpoint().to_string(), &job.volume) else { return Err(busy(&job.volume).into()) };
-    let report = |phase: &'static str, current: u64, total: u64, from: u64, to: u64| {
-        let permille = (from + (to - from) * current.min(total) / total.max(1)) as u32;
-        call.report(Progress { current, total: Some(total), ..Progress::whole("restore", job.volume.clone(), phase, permille) });
+    let report = |name: &'static str, read: u64, size: u64, from: u64, to: u64| {
+        let permille = (from + (to - from) * read.min(size) / size.max(1)) as u32;
+        on_phase(RestorePhase { name, read, size, permille });
     };
     report("checking", 0, 0, 0, 0);
     // What is refused at once is refused before gigabytes are read.

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
 use zstd::stream::read::Decoder;
 
 use crate::error::shown;
+use crate::volume::thread;
 use crate::{Code, Error, Result};
 
 /// How much is decompressed at once.
@@ -78,8 +78,8 @@ impl BackupFile {
         let (sender, receiver) = mpsc::channel(WAITING);
         let (file, packing, read) = (self.file.clone(), self.packing, Arc::new(AtomicU64::new(0)));
         let counted = read.clone();
-        let thread = tokio::task::spawn_blocking(move || decompress(&file, packing, hashes, &counted, &sender));
-        Pieces { path: self.path.clone(), receiver, thread, read }
+        let ended = thread::run(move || decompress(&file, packing, hashes, &counted, &sender));
+        Pieces { path: self.path.clone(), receiver, ended, read }
     }
 }
 
@@ -88,7 +88,7 @@ impl BackupFile {
 pub(super) struct Pieces {
     path: PathBuf,
     receiver: mpsc::Receiver<Bytes>,
-    thread: JoinHandle<io::Result<Option<String>>>,
+    ended: oneshot::Receiver<io::Result<Option<String>>>,
     read: Arc<AtomicU64>,
 }
 
@@ -106,10 +106,10 @@ impl Pieces {
         if let Some(bytes) = self.receiver.recv().await {
             return Ok(Next::Bytes(bytes));
         }
-        match (&mut self.thread).await {
+        match (&mut self.ended).await {
             Ok(Ok(sha256)) => Ok(Next::End(sha256)),
             Ok(Err(error)) => Err(damaged(&self.path, &error)),
-            Err(error) => Err(Code::Panic.error("the thread that reads a backup has ended").caused_by(&error)),
+            Err(_) => Err(Code::Panic.error("the thread that reads a backup was not begun, or has ended")),
         }
     }
 

@@ -5,7 +5,7 @@
 use super::found::{busy, refuse_running};
 use super::record::{self, RecordFile, RestoreRecord};
 use super::source::BackupFile;
-use super::{Job, restore};
+use super::{Job, report_of_call, restore};
 use crate::container::replacement::engine_id;
 use crate::container::state;
 use crate::engine::api::{container_list, containers};
@@ -67,7 +67,7 @@ impl Unfinished {
             sha256: None,
             begun: Some((record, held)),
         };
-        match restore(refit, call, job).await {
+        match restore(refit, call, job, &report_of_call(call, self.volume())).await {
             Ok(_) => Ok(Finished::Yes),
             Err(failure) if failure.error.code() == Code::Busy => Ok(Finished::Busy),
             Err(failure) => Err(failure.error),

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::engine::Engine;
 use crate::engine::api::images;
+use crate::engine::{Endpoint, Engine};
 use crate::json::text_map;
 use crate::volume::archive::{END, Entry, padding};
 use crate::{Refit, Result};
@@ -26,7 +26,17 @@ pub(crate) fn is_empty_image(listed: &Value) -> bool {
 pub(super) async fn id(refit: &Refit) -> Result<String> {
     match refit.shared.storage_image.get() {
         Some(id) => Ok(id),
-        None => Ok(digest(&configuration(&refit.shared.engine.facts().await?.architecture))),
+        None => Ok(digest(&configuration(&likely_architecture(refit).await?))),
+    }
+}
+
+/// An engine behind a socket of this machine has its architecture. Where it has not, the image is missing, and loaded.
+async fn likely_architecture(refit: &Refit) -> Result<String> {
+    let engine = &refit.shared.engine;
+    match (engine.endpoint(), std::env::consts::ARCH) {
+        (Endpoint::Unix(_), "x86_64") => Ok("amd64".to_owned()),
+        (Endpoint::Unix(_), "aarch64") => Ok("arm64".to_owned()),
+        _ => Ok(engine.facts().await?.architecture),
     }
 }
 

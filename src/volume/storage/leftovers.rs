@@ -6,6 +6,7 @@ use super::name::StorageName;
 use crate::engine::Engine;
 use crate::engine::api::container_list;
 use crate::engine::api::containers::{self, Removal};
+use crate::volume::list::is_user;
 use crate::{Code, Result};
 
 /// A storage container that is there.
@@ -13,14 +14,25 @@ use crate::{Code, Result};
 pub(crate) struct LeftStorage {
     pub(crate) name: String,
     /// From its label.
-    pub(crate) volume: Option<String>,
+    volume: Option<String>,
     id: String,
     /// Its lease has not ended.
     pub(crate) is_live: bool,
 }
 
+/// Which storage containers are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wanted<'a> {
+    All,
+    /// The one of this name.
+    Named(&'a str),
+    OfVolume(&'a str),
+    /// Those of the volumes that this container mounts.
+    OfContainer(&'a str),
+}
+
 /// The storage containers of all handles.
-pub(crate) async fn left(engine: &Engine) -> Result<Vec<LeftStorage>> {
+pub(crate) async fn left(engine: &Engine, wanted: Wanted<'_>) -> Result<Vec<LeftStorage>> {
     let (list, now) = container_list::list(engine).await?;
     let storage = |entry: &container_list::ListedEntry| {
         let name = entry.name()?;
@@ -28,7 +40,14 @@ pub(crate) async fn left(engine: &Engine) -> Result<Vec<LeftStorage>> {
         let volume = entry.labels.as_ref().and_then(|labels| labels.get("refit.volume")).cloned();
         Some(LeftStorage { name: name.to_owned(), volume, id: entry.id.clone(), is_live: parsed.is_live(now) })
     };
-    Ok(list.iter().filter_map(storage).collect())
+    let is_wanted = |left: &LeftStorage| match (wanted, left.volume.as_deref()) {
+        (Wanted::All, _) => true,
+        (Wanted::Named(name), _) => name.trim_start_matches('/') == left.name,
+        (Wanted::OfVolume(wanted), Some(volume)) => wanted == volume,
+        (Wanted::OfContainer(container), Some(volume)) => is_user(volume, container, &list),
+        (_, None) => false,
+    };
+    Ok(list.iter().filter_map(storage).filter(is_wanted).collect())
 }
 
 /// Removes one; false while an archive of it is read or written.

@@ -31,7 +31,7 @@ use crate::{Code, Error, Refit, Result};
 
 pub(crate) use empty_image::{StorageImage, is_empty_image};
 pub(crate) use feed::Pieces;
-pub(crate) use leftovers::{LeftStorage, left, remove_left};
+pub(crate) use leftovers::{LeftStorage, Wanted, left, remove_left};
 pub(crate) use path::{VolumePath, about};
 pub(crate) use walk::{Opened, Place, Walked};
 
@@ -217,7 +217,7 @@ pub(crate) fn not_on_podman(volume: &str) -> Error {
 async fn make(refit: &Refit, volume: &str, access: Access, purpose: Purpose) -> Result<Storage> {
     let engine = &refit.shared.engine;
     let Some((inspect, now)) = volumes::inspect(engine, volume).await? else { return Err(no_volume(volume)) };
-    if engine.facts().await?.podman() {
+    if engine.is_podman().await? {
         return Err(not_on_podman(volume));
     }
     if access != Access::Read {

@@ -42,15 +42,12 @@ pub(crate) enum Opened {
     Folder,
     /// A socket, a pipe or a device.
     Special,
-    /// As [`Walked::Missing`].
-    Missing(Vec<String>),
+    Missing,
 }
 
 /// The first entry of an archive that is on its way: a file with its content.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
-    /// From the volume's root, without a link on the way.
-    pub(crate) names: Vec<String>,
     pub(crate) entry: Entry,
     scanner: Scanner,
     stream: ByteStream,
@@ -117,7 +114,7 @@ impl Storage {
             Ok((_, here)) if here.is_folder() => Opened::Folder,
             Ok((_, Here::Open(file))) if file.entry.is_file() => Opened::File(file),
             Ok(_) => Opened::Special,
-            Err(missing) => Opened::Missing(missing),
+            Err(_) => Opened::Missing,
         })
     }
 
@@ -202,6 +199,20 @@ impl Storage {
         self.error(Code::NotFound, path, "there is no such file: volume_list_files shows those that are there")
     }
 
+    /// User and group of a file at names without a link; `None` when it is gone. CONFLICT when it is no file any more.
+    pub(crate) async fn owner_of_file(&self, path: &VolumePath, names: &[String]) -> Result<Option<(u64, u64)>> {
+        match self.entry_at(names).await {
+            Ok(Some(entry)) if entry.is_file() => Ok(Some((entry.uid, entry.gid))),
+            Ok(_) => self.changed(path),
+            Err(error) if error.code() == Code::NotFound => match self.stat(&[]).await? {
+                Some(_) => Ok(None),
+                // The container is gone, and not the file.
+                None => self.changed(path),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
     /// The header of what is at names of which none is a link but the last: the engine says a link's text, and who owns a file, nowhere else.
     async fn entry_at(&self, names: &[String]) -> Result<Option<Entry>> {
         Ok(self.first_entry(names).await?.map(|open| open.entry))
@@ -213,7 +224,7 @@ impl Storage {
         while let Some(bytes) = stream.next_or_quiet().await? {
             scanner.push(bytes);
             if let Some(Piece::Entry(entry)) = scanner.next()? {
-                return Ok(Some(OpenFile { names: names.to_vec(), entry, scanner, stream }));
+                return Ok(Some(OpenFile { entry, scanner, stream }));
             }
         }
         Ok(None)

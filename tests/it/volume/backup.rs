@@ -285,3 +285,25 @@ async fn what_a_killed_backup_has_left_is_taken_over_by_the_next() {
     until_names(&folder, &["b"]).await;
     assert!(done.bytes_out > 3_000_000);
 }
+
+#[test]
+fn a_runtime_with_one_thread_for_work_that_blocks_backs_up_and_restores() {
+    let lab = Lab::get();
+    if !has_files(lab) {
+        return;
+    }
+    let scope = lab.scope("backup-one-thread");
+    let (volume, again, folder) = (scope.volume("data"), scope.volume("again"), Folder::new(&scope));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).max_blocking_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let refit = refit().await;
+        // More than the threads have waiting for each other.
+        write(&refit, &volume, "f", &noise(8_000_000)).await;
+        let work = async {
+            back_up(&refit, &volume, &folder.file("b")).await;
+            refit.restore_volume(&again, folder.file("b"), RestoreOptions::default()).await.unwrap();
+        };
+        tokio::time::timeout(PATIENCE, work).await.expect("it does not wait for itself");
+        assert_eq!(all(&refit, &again, "/").await, all(&refit, &volume, "/").await);
+    });
+}

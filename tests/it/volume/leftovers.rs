@@ -8,7 +8,7 @@ use refit::container::{ContainersOptions, RecoverOptions, RecoveryAction};
 use refit::volume::{ReadFileOptions, VolumesOptions, WriteFileOptions};
 use refit::{Cancel, Code, ConnectOptions, Refit, Timestamp};
 use refit_lab::{Canned, Fault, Lab, Proxy, Scope, When};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{has_files, read, storage_containers, write};
 use crate::connected::refit;
@@ -119,6 +119,50 @@ async fn what_a_killed_process_has_left_is_recovered_and_listed_nowhere() {
     assert_eq!(read(&direct, &volume, "f").await, b"content");
 }
 
+/// The image of storage containers, which a call has loaded.
+fn storage_image(lab: &Lab) -> Value {
+    let images = lab.engine.get("/images/json");
+    images.as_array().unwrap().iter().find(|image| image["Labels"]["refit.storage"].is_string()).unwrap()["Id"].clone()
+}
+
+/// The name of a storage container of this test, whose lease ends in so many seconds. Each `number` is another one.
+fn storage_name(scope: &Scope<'_>, number: u32, ends_in: i64) -> String {
+    let random = u32::from_str_radix(&scope.name[scope.name.len() - 8..], 16).unwrap().wrapping_add(number);
+    format!("refit-volume-{random:08x}-{:08x}", Timestamp::now().as_second() + ends_in)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_of_a_container_removes_what_is_left_of_its_volumes() {
+    let lab = Lab::get();
+    if !has_files(lab) {
+        return;
+    }
+    let scope = lab.scope("storage-of-container");
+    let (refit, own, other) = (refit().await, scope.volume("own"), scope.volume("other"));
+    write(&refit, &own, "f", b"content").await;
+    let (image, app) = (storage_image(lab), scope.name("app"));
+    let mounts = json!([{"Type": "volume", "Source": own, "Target": "/v"}]);
+    let id = lab.engine.create(&app, &json!({"Image": image, "Cmd": ["none"], "HostConfig": {"Mounts": mounts}}));
+    let left = |number: u32, ends_in: i64, volume: &str| {
+        let name = storage_name(&scope, number, ends_in);
+        lab.engine.create(&name, &json!({"Image": image, "Cmd": ["none"], "Labels": {"refit.volume": volume}}));
+        name
+    };
+    let (ended, live, others) = (left(0, -100_000, &own), left(1, 150, &own), left(2, -100_000, &other));
+    let recover = async |container: &str, options: RecoverOptions| {
+        let found = refit.recover(Some(container), options).await.unwrap().found;
+        found.into_iter().map(|found| (found.container, found.action)).collect::<Vec<_>>()
+    };
+    let dry = RecoverOptions { dry_run: true, ..RecoverOptions::default() };
+    assert_eq!(recover(&app, dry).await, [(ended.clone(), RecoveryAction::WouldFinish)]);
+    assert_eq!(recover(&id[..12], RecoverOptions::default()).await, [(ended, RecoveryAction::RemovedHelper)]);
+    assert_eq!(storage_containers(&scope, &own), [live.as_str()], "a call that goes on with a volume of the container is left alone");
+    let forced = RecoverOptions { force: true, ..RecoverOptions::default() };
+    assert_eq!(recover(&app, forced).await, [(live, RecoveryAction::RemovedHelper)]);
+    assert_eq!(storage_containers(&scope, &other), [others.as_str()], "what is left of another volume is");
+    assert_eq!(recover(&others, RecoverOptions::default()).await, [(others, RecoveryAction::RemovedHelper)]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_live_lease_and_an_archive_that_is_being_read_are_busy_and_an_ended_one_is_not() {
     let lab = Lab::get();
@@ -128,13 +172,10 @@ async fn a_live_lease_and_an_archive_that_is_being_read_are_busy_and_an_ended_on
     let scope = lab.scope("storage-lease");
     let (direct, volume) = (refit().await, scope.volume("data"));
     write(&direct, &volume, "f", b"content").await;
-    let image = lab.engine.get("/images/json");
-    let image = image.as_array().unwrap().iter().find(|image| image["Labels"]["refit.storage"].is_string()).unwrap()["Id"].clone();
-    let now = Timestamp::now().as_second();
+    let image = storage_image(lab);
     // The lease is far from its end by any clock, and the other one long over.
-    for (lease, action) in [(now + 150, RecoveryAction::Busy), (now - 100_000, RecoveryAction::RemovedHelper)] {
-        let random = u32::from_str_radix(&scope.name[scope.name.len() - 8..], 16).unwrap();
-        let name = format!("refit-volume-{random:08x}-{lease:08x}");
+    for (ends_in, action) in [(150, RecoveryAction::Busy), (-100_000, RecoveryAction::RemovedHelper)] {
+        let name = storage_name(&scope, 0, ends_in);
         lab.engine.create(&name, &json!({"Image": image, "Cmd": ["none"], "Labels": {"refit.volume": volume}}));
         let found = direct.recover(Some(&name), RecoverOptions::default()).await.unwrap().found;
         assert_eq!((found.len(), found[0].container.as_str(), found[0].action), (1, name.as_str(), action));

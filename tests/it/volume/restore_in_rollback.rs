@@ -3,12 +3,14 @@
 //! Rules: docs/volumes.md, section 10.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use refit::container::{RecoverOptions, RecoveryAction, RecreateOptions, Recreation, RecreationResult};
+use refit::container::{RecoverOptions, RecoveryAction, RecreateOptions, RecreationResult};
 use refit::image::{PlannedAction, TagFate, UpdateOptions};
-use refit::{Code, ConnectOptions, Error, Outcome, Refit};
+use refit::{Code, ConnectOptions, Error, Refit};
 use refit_lab::{Image, Lab, Proxy, is_probe};
 use serde_json::{Value, json};
 
@@ -78,10 +80,6 @@ impl Ruined {
         Refit::connect(options).await.unwrap()
     }
 
-    fn recreate(&self, options: RecreateOptions) -> Outcome<Recreation> {
-        runtime().block_on(async { self.connect(true, true).await.recreate_container(&self.case.name, options).await })
-    }
-
     /// In a process of its own.
     fn work(&self) -> Work {
         Work::recreate(&self.case.name)
@@ -137,10 +135,25 @@ fn a_version_that_ruins_its_data_is_rolled_back_with_the_data_as_it_was() {
         return;
     }
     let ruined = Ruined::new("ruined");
-    let (error, report) = failed(ruined.recreate(ruined.options()));
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let seen = reports.clone();
+    let outcome = runtime().block_on(async {
+        let refit = ruined.connect(true, true).await;
+        let recreation = refit.recreate_container(&ruined.case.name, ruined.options()).on_progress(move |progress| {
+            seen.lock().unwrap().push((progress.phase, progress.current, progress.total));
+            ControlFlow::Continue(())
+        });
+        recreation.await
+    });
+    let (error, report) = failed(outcome);
     assert_eq!((error.code(), report.result), (Code::RolledBack, RecreationResult::RolledBack), "{error}");
     ruined.assert_as_before(true, "a recreation");
     let backup = ruined.backup();
+    let (reports, size) = (reports.lock().unwrap(), backup.metadata().unwrap().len());
+    let at = |phase: &str| reports.iter().position(|report| report.0 == phase);
+    assert!(at("rolling_back") < at("restoring") && at("rolling_back").is_some(), "{reports:?}");
+    let last = reports.iter().rfind(|report| report.0 == "restoring");
+    assert_eq!(last, Some(&("restoring", size, Some(size))), "the last one has all bytes of the backup");
     let [taken] = report.backups.as_slice() else { panic!("{report:?}") };
     assert_eq!((taken.volume.as_str(), taken.file.as_str()), (ruined.volume.as_str(), backup.to_str().unwrap()));
     let restored = report.warnings.iter().find(|warning| warning.code == "volumes_restored").expect("a warning");
