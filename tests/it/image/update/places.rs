@@ -100,7 +100,7 @@ fn slow_to_stop(scope: &Scope<'_>, containers: usize) -> String {
 
 fn all_at_once(hook: &str) -> UpdateOptions {
     let hooks = Hooks { before: vec![vec!["sh".into(), "-c".into(), hook.into()]], ..Hooks::default() };
-    let recreate = RecreateOptions { settle: Duration::from_millis(100), hooks, ..RecreateOptions::default() };
+    let recreate = RecreateOptions { settle: Duration::from_millis(100), allow_lossy: true, hooks, ..RecreateOptions::default() };
     UpdateOptions { recreate, max_concurrency: Some(16), ..UpdateOptions::default() }
 }
 
