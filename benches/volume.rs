@@ -55,7 +55,8 @@ fn main() {
             Side::Engine => shell(&format!("docker cp {container}:/v/. - > /dev/null")),
             Side::Tar => shell(&format!("tar -C {at} -cf - . | zstd -q -3 -f -o {}", theirs.display())),
             Side::Run => {
-                let run = format!("docker run --rm -v {volume}:/v {image} tar -C /v -cf - .");
+                // The log would keep a copy of the archive.
+                let run = format!("docker run --log-driver none --rm -v {volume}:/v {image} tar -C /v -cf - .");
                 shell(&format!("{run} | zstd -q -3 -f -o {}", theirs.display()))
             }
             Side::TarSynced => shell(&format!("tar -C {at} -cf - . | zstd -q -3 -f -o {0} && sync {0}", theirs.display())),
@@ -71,7 +72,7 @@ fn main() {
             Side::Refit => own("--as-restore", &volume, &ours),
             Side::Engine => shell(&format!("find {at} -mindepth 1 -delete && {engine} > /dev/null")),
             Side::Run => {
-                let run = format!("docker run -i --rm -v {volume}:/v {image} tar -C /v -xf -");
+                let run = format!("docker run --log-driver none -i --rm -v {volume}:/v {image} tar -C /v -xf -");
                 shell(&format!("find {at} -mindepth 1 -delete && zstd -q -dc {} | {run}", theirs.display()))
             }
             _ => shell(&format!("find {at} -mindepth 1 -delete && zstd -q -dc {} | tar -C {at} -xf -", theirs.display())),
