@@ -23,7 +23,7 @@ func TestABufferHandsOverAllThatCameAndThenTheError(t *testing.T) {
 		b.end(failure)
 	}()
 	// Pieces of other sizes than those that came.
-	got, err := io.ReadAll(iotest.OneByteReader(readerFunc(b.read)))
+	got, err := io.ReadAll(iotest.HalfReader(readerFunc(b.read)))
 	if !errors.Is(err, failure) || !bytes.Equal(got, sent) {
 		t.Errorf("%d bytes of %d, %v", len(got), len(sent), err)
 	}
