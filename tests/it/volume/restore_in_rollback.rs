@@ -263,8 +263,9 @@ fn a_run_that_is_killed_in_its_backup_or_its_rollback_is_recovered_with_the_data
         let killed = kill_through(&proxy, &ruined.work(), &kind, nth, side);
         // How often the leases are renewed, and a stopped container is asked for, depends on time: such a run has rolled back by itself.
         let found = ruined.recover(true).unwrap_or_else(|error| panic!("{when}, killed {killed}: {error}"));
-        let expected = |action: &RecoveryAction| matches!(action, RecoveryAction::Undone);
+        let expected = |action: &RecoveryAction| matches!(action, RecoveryAction::Undone | RecoveryAction::RemovedHelper);
         assert!(found.iter().all(|(action, _)| expected(action)), "{when}: {found:?}");
+        assert!(storage_containers(&ruined.case.scope, &ruined.volume).is_empty(), "{when}");
         ruined.assert_as_before(true, &format!("{when}, killed {killed}, {found:?}"));
     });
 }
