@@ -56,6 +56,7 @@ GO_ENDS := Clos|Ends|Goexit|Panic|Survives|Silent
 
 test-go-stress: ## the Go tests with checks of each pointer that goes to C, and twenty times those of cancelling and closing; 20 minutes
 	$(NEED) rust c go
+	cargo test -q --test abi --no-run
 	$(MAKE) go REFIT_BUILT=$(or $(REFIT_BUILT),$(TARGET)/debug/deps)
 	cargo build -q --workspace --bin lab
 	cd bindings/go && REFIT_BUILT=$(or $(REFIT_BUILT),$(TARGET)/debug/deps) $(abspath $(TARGET))/debug/lab run -- sh -c 'GOGC=1 GOEXPERIMENT=cgocheck2 go test -timeout 30m ./... && GOGC=1 go test -race -count=20 -timeout 1h -run "$(GO_ENDS)" ./...'
@@ -87,6 +88,9 @@ test-service: service-build ## the example service: its routes, what its OpenAPI
 test-go-cross: ## programs for musl and for arm64, built from their archives and run; two releases are built for it
 	$(NEED) rust c go
 	command -v qemu-aarch64-static > /dev/null || apt-get -qq install -y --no-install-recommends qemu-user-static libc6-dev-arm64-cross > /dev/null
+	# The tests themselves are linked with the debug build.
+	cargo test -q --test abi --no-run
+	$(MAKE) go REFIT_BUILT=$(or $(REFIT_BUILT),$(TARGET)/debug/deps)
 	$(MAKE) go MUSL=1
 	GOARCH=arm64 $(MAKE) go
 	$(LAB) sh -c 'cd bindings/go && REFIT_GO_CROSS=1 go test -run "TestAStaticProgram|TestAProgramForArm64" .'

@@ -278,8 +278,9 @@ extern "C" {
 //   plain HTTP; mirror: an address that is asked first.
 // - `check_via` "auto" (the registry, or the engine where only the engine reaches it), "registry" or "engine": who is asked by a check.
 // - `max_concurrency` 4, 1 to 64: how many containers an update recreates at the same time, after the first has gone alone. One that only
-//   has to settle or to become healthy takes no place; with those, at most three times as many are in progress. At most half of them are
-//   stopped and started at the same time, so that each is down for less, unless a stop or a start takes more than 2 s.
+//   has to settle or to become healthy takes no place; with those, at most three times as many are in progress. Of those one
+//   more than the engine has processors are stopped and started at the same time, so that each is down for less, unless a hook, a stop, a backup or a
+//   start takes more than 2 s.
 // - `worker_threads` 2, 1 to 64: the threads of the process's handles, which share them. That of the first handle counts as long as one is
 //   open.
 // - `history_max_entries` 10000, 1 to 10000000, and `history_max_age_days` 365, 1 to 36500: how much of the history is kept;
@@ -517,8 +518,8 @@ refit_code img_pull(const struct refit *r,
 // What `img_update` would do: `image, check, pull, expect_digest?, download_bytes?, containers [ {container, id, state, outdated, match,
 // action, reason?, order, dependents [], volumes [ {volume, size?} ], estimated_downtime_ms?} ], services [names], image_changes [ {field, before, after} ],
 // keep_as?, warnings [ {code, container?, message} ]`. `services` are those of the swarm that have this reference: `img_update` leaves them as they are, and
-// `service_update` updates them; empty too where the engine manages no swarm. `action` is "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed
-// or pulled. Every container whose recreation would be refused is listed as "refused"; that is no error. When the check fails, the plan
+// `service_update` updates them; empty too where the engine manages no swarm, and where it does not answer (warning `services_unknown`). `action` is
+// "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed or pulled. Every container whose recreation would be refused is listed as "refused"; that is no error. When the check fails, the plan
 // has the check alone.
 //
 // With `backup_volumes`, `volumes` are those that would be backed up; what prevents that is the `reason` of "refused", and `estimated_downtime_ms` is the

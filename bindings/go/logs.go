@@ -78,33 +78,31 @@ func (c *Client) RawLogs(ctx context.Context, container string, o LogOptions) (i
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	read, write := io.Pipe()
-	onData := func(data []byte) error {
-		_, err := write.Write(data)
-		return err
-	}
+	frames := newBuffer()
 	go func() {
 		defer cancel()
-		q := request{function: C.REFIT_GO_container_raw_logs, name: &container, options: o.json(), onData: onData}
+		q := request{function: C.REFIT_GO_container_raw_logs, name: &container, options: o.json(), onData: frames.put}
 		_, err := call[FollowedLogs](ctx, c, q)
-		if err != nil && !errors.Is(err, io.ErrClosedPipe) {
-			write.CloseWithError(err)
-			return
+		if errors.Is(err, io.ErrClosedPipe) {
+			err = nil
 		}
-		write.Close()
+		frames.end(err)
 	}()
-	return &rawLogs{PipeReader: read, cancel: cancel}, nil
+	return &rawLogs{frames: frames, cancel: cancel}, nil
 }
 
 // rawLogs ends the call when it is closed, also while nothing comes.
 type rawLogs struct {
-	*io.PipeReader
+	frames *buffer
 	cancel context.CancelFunc
 }
 
+func (r *rawLogs) Read(to []byte) (int, error) { return r.frames.read(to) }
+
 func (r *rawLogs) Close() error {
 	r.cancel()
-	return r.PipeReader.Close()
+	r.frames.close()
+	return nil
 }
 
 //export refitGoLine

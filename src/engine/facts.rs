@@ -1,5 +1,7 @@
 //! What the engine says of itself: which kind it is, its image store, its registries.
 
+use std::num::NonZeroUsize;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,7 +9,7 @@ use serde_json::Value;
 use super::Engine;
 use super::api::system;
 use crate::Result;
-use crate::json::{entries, list, optional_text, text, texts};
+use crate::json::{entries, integer, list, optional_text, text, texts};
 
 /// How the engine keeps images, which decides what an image's id means and whether an untagged image is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +39,8 @@ pub(crate) struct Facts {
     /// The name of the engine's host.
     pub(crate) name: String,
     pub(crate) swarm: bool,
+    /// How many its machine has.
+    pub(crate) processors: Option<NonZeroUsize>,
     pub(crate) mirrors: Vec<String>,
     /// Hosts and networks (CIDR) whose registries may be plain or unverified.
     pub(crate) insecure_registries: Vec<String>,
@@ -71,6 +75,7 @@ fn of(version: &Value, info: &Value) -> Facts {
         root_dir: text(info, "/DockerRootDir").to_owned(),
         name: text(info, "/Name").to_owned(),
         swarm: text(info, "/Swarm/LocalNodeState") == "active",
+        processors: integer(info, "/NCPU").and_then(|number| NonZeroUsize::new(usize::try_from(number).ok()?)),
         mirrors: texts(info, "/RegistryConfig/Mirrors"),
         insecure_registries: insecure(info, store),
     }

@@ -1,5 +1,6 @@
 //! The engine: where it is, which API version is spoken with it, and JSON in and out of it.
 
+mod answer;
 mod answer_body;
 pub(crate) mod api;
 mod api_version;
@@ -28,13 +29,14 @@ use crate::{Code, Error, Result};
 use transport::Transport;
 pub(crate) use transport::{Body, BoxError, body, stream_body};
 
+use answer::{Answer, refused};
 pub(crate) use api_version::ApiVersion;
 use api_version::{Agreed, Versioned};
 pub(crate) use endpoint::{Endpoint, HostOptions};
 pub(crate) use facts::Facts;
 pub use facts::Store;
 pub(crate) use listener::Listener;
-use request::{Answer, escape};
+use request::escape;
 use shared_result::SharedResult;
 pub(crate) use streams::{ByteStream, join_frames};
 
@@ -160,7 +162,7 @@ impl Engine {
 /// bollard's error as ours. Errors of the transport come through it in a box.
 fn typed_error(what: &str, error: bollard::errors::Error) -> Error {
     match error {
-        bollard::errors::Error::DockerResponseServerError { status_code, message } => request::refused(what, status_code, &message),
+        bollard::errors::Error::DockerResponseServerError { status_code, message } => refused(what, status_code, &message),
         bollard::errors::Error::IOError { err } => match err.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
             Some(ours) => ours.clone(),
             None => Code::Unreachable.error(format!("{what}: the connection to the engine was lost")).caused_by(&err),

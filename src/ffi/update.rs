@@ -13,8 +13,8 @@ use crate::image::{RemoveOldOptions, RollbackOptions};
 /// What `img_update` would do: `image, check, pull, expect_digest?, download_bytes?, containers [ {container, id, state, outdated, match,
 /// action, reason?, order, dependents [], volumes [ {volume, size?} ], estimated_downtime_ms?} ], services [names], image_changes [ {field, before, after} ],
 /// keep_as?, warnings [ {code, container?, message} ]`. `services` are those of the swarm that have this reference: `img_update` leaves them as they are, and
-/// `service_update` updates them; empty too where the engine manages no swarm. `action` is "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed
-/// or pulled. Every container whose recreation would be refused is listed as "refused"; that is no error. When the check fails, the plan
+/// `service_update` updates them; empty too where the engine manages no swarm, and where it does not answer (warning `services_unknown`). `action` is
+/// "recreate_and_start", "recreate", "up_to_date", "other_reference" or "refused". Nothing is changed or pulled. Every container whose recreation would be refused is listed as "refused"; that is no error. When the check fails, the plan
 /// has the check alone.
 ///
 /// With `backup_volumes`, `volumes` are those that would be backed up; what prevents that is the `reason` of "refused", and `estimated_downtime_ms` is the

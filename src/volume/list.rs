@@ -163,7 +163,9 @@ mod tests {
             ("other", "more"),
         ]
         .into_iter()
-        .map(|(name, volume)| serde_json::from_value(json!({"Id": name, "Names": [name], "Mounts": [{"Name": volume}]})).unwrap())
+        .map(|(name, volume)| {
+            serde_json::from_value(json!({"Id": format!("id of {name}"), "Names": [name], "Mounts": [{"Name": volume}]})).unwrap()
+        })
         .collect();
         assert_eq!(users("data", &containers), ["db", "web"]);
         for (container, is) in [

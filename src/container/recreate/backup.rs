@@ -87,7 +87,7 @@ impl Run<'_> {
         remove_dead_parts(folder, volume).await;
         let (refit, call, on_phase) = (self.refit, self.call, self.on_phase);
         let report = |_: &'static str, bytes: u64| on_phase(Phase { bytes, ..Phase::new("backing_up", PERMILLE) });
-        let done = self.pair.lease.during(back_up_into(refit, call, volume, folder, &report)).await;
+        let done = self.turn.during(self.pair.lease.during(back_up_into(refit, call, volume, folder, &report))).await;
         let VolumeBackup { file, sha256, warnings, .. } = done.map_err(|error| not_backed_up(volume, error))?;
         for warning in warnings {
             if !self.report.warnings.contains(&warning) {

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::future;
 use serde_json::Value;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use super::rollback::roll_back;
 use super::run::Run;
-use super::turn::Turn;
+use super::turn::{Turn, Turns};
 use super::{Prepared, RecreateOptions, Recreation, RecreationResult};
 use crate::client::Refit;
 use crate::container::create_body::{Change, Difference};
@@ -51,7 +51,7 @@ impl<'a> Group<'a> {
         options: &'a RecreateOptions,
         dependents_options: &'a RecreateOptions,
         on_phase: PhaseReporter<'a>,
-        turns: Option<&'a Semaphore>,
+        turns: Option<&'a Turns>,
     ) -> Self {
         let waiting = std::mem::take(&mut prepared.dependents).into();
         let bystanders = create_body::bystander_warnings(&prepared.inventory.containers, state::id(&prepared.container));

@@ -21,13 +21,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::inventory::{Depth, Inventory};
 use super::replacement::{Phase, PhaseReporter};
 pub use options::{Hooks, RecreateOptions};
 pub(crate) use prepare::{EngineSnapshot, Prepared, find, preflight, read_engine};
 pub use report::{Recreation, RecreationResult, TakenBackup};
+pub(crate) use turn::Turns;
 pub(crate) use volumes::plan_backups;
 
 use super::replacement::{RunGuard, grace};
@@ -51,7 +51,7 @@ pub(crate) struct Known<'a> {
     /// The other containers.
     pub(crate) inventory: &'a Inventory,
     /// How many containers of the same update are stopped and started at a time.
-    pub(crate) turns: Option<&'a Semaphore>,
+    pub(crate) turns: Option<&'a Turns>,
 }
 
 /// Recreates one container.

@@ -18,8 +18,11 @@ use crate::{Code, Error, Result};
 const RESTART_POLICY: &str = "/HostConfig/RestartPolicy";
 
 impl Run<'_> {
-    /// Runs the hooks in the old container.
+    /// Waits for the turn, and runs the hooks in the old container: what they have prepared for the stop (a warning to players, a save) does not wait
+    /// for other containers.
     pub(super) async fn hooks_before(&mut self) -> Result<()> {
+        let call = self.call;
+        self.pair.lease.during(call.run(self.turn.take())).await?;
         if self.pair.mode != Mode::Running {
             return Ok(());
         }
@@ -90,8 +93,6 @@ impl Run<'_> {
 
     /// Step 4: the old container is stopped; one that did not run is only inspected.
     async fn stop(&mut self) -> Result<Value> {
-        let (call, turn) = (self.call, &mut self.turn);
-        self.pair.lease.during(call.run(turn.take())).await?;
         self.begin_step("stopping", 300).await?;
         // A container's processes may have ended with the container whose namespace they share.
         let old = if self.is_dependent { self.old_in_place().await? } else { self.old_unchanged().await? };
@@ -200,7 +201,8 @@ impl Run<'_> {
         let (engine, call, limit) = (self.engine, self.call, self.options.hooks.timeout);
         for command in commands {
             self.step("hook", permille);
-            self.pair.lease.during(call.run(hook::run(engine, container, command, limit))).await?;
+            let run = self.pair.lease.during(call.run(hook::run(engine, container, command, limit)));
+            self.turn.during(run).await?;
         }
         Ok(())
     }

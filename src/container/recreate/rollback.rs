@@ -38,6 +38,9 @@ async fn remove_new_containers(runs: &mut [Run<'_>], mut error: Error) -> Error 
     for run in &mut *runs {
         run.may_retry &= rollback.errors.is_empty();
     }
+    if runs[0].turn.never_came() && rollback.errors.is_empty() {
+        set_result(runs, RecreationResult::NotAttempted);
+    }
     for (at, left) in rollback.errors {
         let message = format!(
             "{}; container {name} was not changed, but the new container beside {} could not be removed, which container_recover will do: {}",
@@ -58,6 +61,8 @@ async fn restore(runs: &mut [Run<'_>], failed: usize, error: Error) -> Error {
         return error;
     }
     runs[0].step("rolling_back", ROLLING_BACK);
+    // The others do not wait for what has failed.
+    runs[0].turn.end();
     let log_tail = log_tail_of_new(&runs[failed]).await;
     runs[failed].report.logs_tail.clone_from(&log_tail);
     let GroupRollback { states, errors } = roll_back_pairs(runs, true).await;

@@ -2,35 +2,64 @@
 //! together are down for longer without being ready sooner.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::Result;
+use crate::{Code, Result};
 
-/// A stop or a start that takes longer waits for the container itself, not for the processor.
+/// A hook, a stop, a backup or a start that takes longer waits for something other than the processor.
 const SLOW: Duration = Duration::from_secs(2);
 
-/// The turn of one container, from its stop to its start.
+/// Of how many containers of an engine without a known number of processors.
+const PROCESSORS: usize = 2;
+
+/// The turns of the containers of one update.
+#[derive(Debug)]
+pub(crate) struct Turns(Semaphore);
+
+impl Turns {
+    /// One more than the engine has processors: a start waits for the disk and the kernel too. Never more than are recreated at a time.
+    pub(crate) fn new(at_once: usize, processors: Option<NonZeroUsize>) -> Self {
+        let processors = processors.map_or(PROCESSORS, NonZeroUsize::get);
+        Self(Semaphore::new(at_once.min(processors.saturating_add(1))))
+    }
+
+    /// Nobody gets a turn any more: a container has failed.
+    pub(crate) fn close(&self) {
+        self.0.close();
+    }
+}
+
+/// The turn of one container, from the hooks before its stop to its start.
 #[derive(Debug, Default)]
 pub(super) struct Turn<'a> {
-    turns: Option<&'a Semaphore>,
+    turns: Option<&'a Turns>,
     taken: Option<SemaphorePermit<'a>>,
+    never: bool,
 }
 
 impl<'a> Turn<'a> {
-    pub(super) fn new(turns: Option<&'a Semaphore>) -> Self {
-        Self { turns, taken: None }
+    pub(super) fn new(turns: Option<&'a Turns>) -> Self {
+        Self { turns, taken: None, never: false }
     }
 
-    /// Waits for it. The old container runs meanwhile.
+    /// Waits for it; CANCELLED where it never comes. The old container runs meanwhile, and no hook has been run in it.
     pub(super) async fn take(&mut self) -> Result<()> {
-        if let Some(turns) = self.turns {
-            // It is never closed.
-            self.taken = turns.acquire().await.ok();
+        let Some(turns) = self.turns else { return Ok(()) };
+        if let Ok(taken) = turns.0.acquire().await {
+            self.taken = Some(taken);
+            return Ok(());
         }
-        Ok(())
+        self.never = true;
+        Err(Code::Cancelled.error("another container of the update has failed before the turn of this one came"))
+    }
+
+    /// Whether another container failed before it came.
+    pub(super) fn never_came(&self) -> bool {
+        self.never
     }
 
     /// The next one may be stopped.
@@ -55,9 +84,20 @@ impl<'a> Turn<'a> {
 mod tests {
     use super::*;
 
+    fn processors(number: usize) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(number)
+    }
+
+    #[test]
+    fn as_many_as_the_engine_can_start_at_a_time() {
+        for (at_once, number, expected) in [(1, 64, 1), (4, 1, 2), (4, 2, 3), (4, 0, 3), (16, 2, 3), (16, 8, 9), (16, 64, 16)] {
+            assert_eq!(Turns::new(at_once, processors(number)).0.available_permits(), expected, "{at_once} {number}");
+        }
+    }
+
     #[tokio::test]
     async fn the_next_one_waits_for_the_end_or_for_a_slow_stop() {
-        let turns = Semaphore::new(1);
+        let turns = Turns::new(1, None);
         let (mut first, mut second) = (Turn::new(Some(&turns)), Turn::new(Some(&turns)));
         first.take().await.unwrap();
         assert!(tokio::time::timeout(Duration::from_millis(50), second.take()).await.is_err());
@@ -73,6 +113,18 @@ mod tests {
         });
         let (next, ended) = tokio::join!(next, slow);
         assert!(next < ended);
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_who_has_a_turn_keeps_it_and_who_waits_gets_none() {
+        let turns = Turns::new(1, None);
+        let (mut first, mut second) = (Turn::new(Some(&turns)), Turn::new(Some(&turns)));
+        first.take().await.unwrap();
+        let fails = async { turns.close() };
+        let (waited, ()) = tokio::join!(second.take(), fails);
+        assert_eq!(waited.unwrap_err().code(), Code::Cancelled);
+        assert!(second.never_came() && !first.never_came());
+        assert_eq!(first.during(async { 1 }).await, 1);
     }
 
     #[tokio::test]

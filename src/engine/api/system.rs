@@ -8,8 +8,9 @@ use http::{Method, Request};
 use serde_json::Value;
 
 use crate::engine::Engine;
+use crate::engine::answer::Answer;
 use crate::engine::api_version::ApiVersion;
-use crate::engine::request::{self, Answer};
+use crate::engine::request;
 use crate::engine::transport::{self, Transport};
 use crate::json::{list, text};
 use crate::{Code, Result};

@@ -5,15 +5,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use super::plan::UpdateStep;
 use super::report::ContainerUpdate;
 use super::{OnFailure, UpdateOptions};
 use crate::container::inventory::Inventory;
-use crate::container::recreate::Known;
+use crate::container::recreate::{Known, Turns};
 use crate::container::replacement::Phase;
-use crate::container::{Recreation, TakenBackup, recreation};
+use crate::container::{Recreation, RecreationResult, TakenBackup, recreation};
 use crate::operation::call::Call;
 use crate::{Error, Progress, Refit};
 
@@ -22,9 +22,6 @@ pub(super) const BEGIN: u32 = 500;
 
 /// How many are in progress for each place, those included that only wait.
 const IN_ALL: usize = 3;
-
-/// Of so many places one at a time is stopped and started, while the new containers of the others are created.
-const PLACES_PER_TURN: usize = 2;
 
 /// What became of the containers.
 pub(super) struct Outcomes {
@@ -56,13 +53,14 @@ pub(super) async fn recreate_in_order(
     let at_once = options.max_concurrency.unwrap_or(refit.shared.options.max_concurrency).max(1);
     let mut done: Vec<(usize, ContainerUpdate)> = Vec::new();
     let mut errors = Vec::new();
-    let progress = InProgress::default();
-    let turns = Semaphore::new(at_once.div_ceil(PLACES_PER_TURN));
+    // An engine that does not answer fails the containers.
+    let processors = refit.shared.engine.facts().await.ok().and_then(|facts| facts.processors);
+    let turns = Turns::new(at_once, processors);
+    let progress = InProgress::new(&turns, options.on_failure);
     let mut running = FuturesUnordered::new();
     let (mut next, mut alone) = (0, false);
     loop {
-        let has_failed = !errors.is_empty() || progress.has_failed();
-        let may_start = call.interrupt().is_none() && (!has_failed || options.on_failure == OnFailure::Continue);
+        let may_start = call.interrupt().is_none() && (!progress.has_failed() || options.on_failure == OnFailure::Continue);
         let same_order = running.is_empty() || next == 0 || steps.get(next).is_some_and(|turn| turn.order == steps[next - 1].order);
         // The first container shows alone whether the new image works.
         let has_room = if done.is_empty() || alone || steps.get(next).is_some_and(|turn| turn.alone) {
@@ -112,27 +110,42 @@ pub(super) async fn recreate_in_order(
 }
 
 /// What the recreations in progress do, so that the next ones can begin.
-#[derive(Debug, Default)]
-struct InProgress {
+#[derive(Debug)]
+struct InProgress<'a> {
     state: Mutex<Phases>,
     changed: Notify,
+    turns: &'a Turns,
+    on_failure: OnFailure,
 }
 
 #[derive(Debug, Default)]
 struct Phases {
     /// Those whose new container has started and only has to settle or become healthy.
     waiting: BTreeSet<usize>,
-    /// One is being rolled back.
+    /// One has failed, or is being rolled back.
     failed: bool,
 }
 
-impl InProgress {
+impl<'a> InProgress<'a> {
+    fn new(turns: &'a Turns, on_failure: OnFailure) -> Self {
+        Self { state: Mutex::default(), changed: Notify::new(), turns, on_failure }
+    }
+
     fn phase(&self, index: usize, phase: &str) {
         match phase {
             "waiting" => self.lock().waiting.insert(index),
-            "rolling_back" => std::mem::replace(&mut self.lock().failed, true),
+            "rolling_back" => return self.fail(),
             _ => return,
         };
+        self.changed.notify_one();
+    }
+
+    /// One that still waits for its turn must not get it when this one ends.
+    fn fail(&self) {
+        self.lock().failed = true;
+        if self.on_failure == OnFailure::Stop {
+            self.turns.close();
+        }
         self.changed.notify_one();
     }
 
@@ -160,7 +173,7 @@ async fn recreate_one(
     index: usize,
     options: &UpdateOptions,
     known: Known<'_>,
-    progress: &InProgress,
+    progress: &InProgress<'_>,
 ) -> (usize, ContainerUpdate, Option<Error>) {
     let turn = &steps[index];
     let (step, steps) = (index as u32 + 1, steps.len() as u32);
@@ -177,16 +190,17 @@ async fn recreate_one(
             ..Progress::whole("update", turn.name.as_str(), phase.name, whole)
         });
     };
-    match recreation::recreate(refit, call, &turn.id, &options.recreate, known, &report).await {
-        Ok(recreation) => (index, ContainerUpdate::Recreation(Box::new(recreation)), None),
-        Err(failure) => match failure.report {
-            Some(recreation) => (index, ContainerUpdate::Recreation(Box::new(recreation)), Some(failure.error)),
-            // Its turn came: it was gone, or the engine did not answer about it.
-            None => {
-                let error = failure.error.with_container(&turn.name);
-                let refused = Recreation::refused_before(&turn.id, &turn.name, &turn.reference, &turn.old_image, &error);
-                (index, ContainerUpdate::Recreation(Box::new(refused)), Some(error))
-            }
-        },
+    let failure = match recreation::recreate(refit, call, &turn.id, &options.recreate, known, &report).await {
+        Ok(recreation) => return (index, ContainerUpdate::Recreation(Box::new(recreation)), None),
+        Err(failure) => failure,
+    };
+    if failure.report.as_ref().is_some_and(|recreation| recreation.result == RecreationResult::NotAttempted) {
+        return (index, ContainerUpdate::not_attempted(&turn.name), None);
     }
+    progress.fail();
+    let error = failure.error.with_container(&turn.name);
+    // Without a report it was gone, or the engine did not answer about it.
+    let refused = || Recreation::refused_before(&turn.id, &turn.name, &turn.reference, &turn.old_image, &error);
+    let recreation = failure.report.unwrap_or_else(refused);
+    (index, ContainerUpdate::Recreation(Box::new(recreation)), Some(error))
 }

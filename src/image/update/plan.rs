@@ -41,7 +41,7 @@ pub struct UpdatePlan {
     /// Every container of the image, in the order of their turn.
     pub containers: Vec<PlannedContainer>,
     /// The services of the swarm that have this reference, by their names: an update of the image leaves them as they are (`service_update`). Empty
-    /// too where this engine manages no swarm.
+    /// too where this engine manages no swarm, and where it does not answer, which the warning `services_unknown` says.
     pub services: Vec<String>,
     /// What differs between the two images, once both are known.
     pub image_changes: Vec<ImageChange>,
@@ -260,7 +260,14 @@ impl Refit {
             info = Some(read);
         }
         if purpose == Purpose::Plan {
-            plan.services = self.services_of(image, info.as_ref()).await;
+            match self.services_of(image, info.as_ref()).await {
+                Ok(services) => plan.services = services,
+                // An update leaves services as they are, so that a plan is of use without them.
+                Err(error) => {
+                    let message = format!("whether services of the swarm have this image is not known: {}", error.message());
+                    plan.warnings.push(Warning { code: "services_unknown".into(), container: None, message });
+                }
+            }
         }
         if will_pull && let Some(before) = &before {
             plan.keep_as = self.keep_as(image, before).await?;

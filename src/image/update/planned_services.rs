@@ -2,25 +2,34 @@
 
 use serde_json::Value;
 
-use crate::Refit;
-use crate::engine::api::services;
+use crate::engine::api::{services, system};
 use crate::json::{is_true, text};
 use crate::reference::Reference;
+use crate::{Refit, Result};
 
 impl Refit {
-    /// Their names. A plan does not fail because of them: where the engine manages no swarm, or does not answer, there are none. `info` is the engine's,
-    /// where it was read: it saves the request.
-    pub(super) async fn services_of(&self, image: &str, info: Option<&Value>) -> Vec<String> {
-        let manages = info.is_none_or(|info| is_true(info, "/Swarm/ControlAvailable"));
-        let Ok(reference) = Reference::parse(image) else { return Vec::new() };
-        if !manages || self.shared.engine.facts().await.is_ok_and(|facts| facts.podman()) {
-            return Vec::new();
+    /// Their names; none where the engine manages no swarm. `info` is the engine's, where it was read: it saves the request.
+    pub(super) async fn services_of(&self, image: &str, info: Option<&Value>) -> Result<Vec<String>> {
+        let reference = Reference::parse(image)?;
+        if self.shared.engine.facts().await?.podman() {
+            return Ok(Vec::new());
         }
-        let all = services::list(&self.shared.engine).await.unwrap_or_default();
+        let read;
+        let info = match info {
+            Some(info) => info,
+            None => {
+                read = system::info(&self.shared.engine).await?;
+                &read
+            }
+        };
+        if !is_true(info, "/Swarm/ControlAvailable") {
+            return Ok(Vec::new());
+        }
+        let all = services::list(&self.shared.engine).await?;
         let own = all.iter().filter(|service| has(service, &reference)).map(|service| text(service, "/Spec/Name").to_owned());
         let mut names: Vec<String> = own.collect();
         names.sort();
-        names
+        Ok(names)
     }
 }
 

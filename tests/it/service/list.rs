@@ -3,7 +3,7 @@
 use refit::Code;
 use refit::image::CheckOptions;
 use refit_lab::{Canned, Fault, Lab, Proxy, When};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Web, connect, is_refused, options};
 use crate::connected;
@@ -100,28 +100,33 @@ async fn an_engine_that_manages_no_swarm_says_what_to_do() {
     }
 }
 
-/// A plan does not fail because of the services, and asks for them once at the most.
+/// A plan does not fail because of the services, and says where it does not know them.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_names_no_services_where_there_is_no_swarm() {
+async fn a_plan_without_services_says_whether_there_are_none() {
     let lab = Lab::get();
     let scope = lab.scope("service-plan");
     let image = scope.pull(&super::version("1").build(), "t");
     let proxy = Proxy::engine(lab);
-    proxy.on(When::each("GET /services*"), Fault::Answer(Canned::message(503, NO_SWARM)));
     let refit = connect(&proxy.host).await;
-    let plan = refit.plan_update(&image.reference, refit::image::UpdateOptions::default()).await.unwrap();
-    assert!(plan.services.is_empty() && proxy.count("GET /services*") <= 1);
-    // The settings of the engine, which a plan with a download reads, say it without a request.
-    scope.publish(&super::version("2").build(), "t");
-    proxy.reset();
-    let info = lab.engine.get("/info");
-    let none: Value = {
-        let mut info = info.clone();
-        info["Swarm"] = json!({"LocalNodeState": "inactive", "ControlAvailable": false});
-        info
+    let swarm = |manages: bool| {
+        let mut info = lab.engine.get("/info");
+        info["Swarm"] = json!({"LocalNodeState": if manages { "active" } else { "inactive" }, "ControlAvailable": manages});
+        Fault::Answer(Canned::json(200, &info))
     };
-    proxy.on(When::each("GET /info"), Fault::Answer(Canned::json(200, &none)));
-    let plan = refit.plan_update(&image.reference, refit::image::UpdateOptions::default()).await.unwrap();
-    assert!(plan.pull && plan.services.is_empty());
-    assert_eq!(proxy.count("GET /services*"), 0);
+    // Without a download, and with one.
+    for newer in [false, true] {
+        if newer {
+            scope.publish(&super::version("2").build(), "t");
+        }
+        for manages in [false, true] {
+            proxy.reset();
+            proxy.on(When::each("GET /info"), swarm(manages));
+            proxy.on(When::each("GET /services*"), Fault::Answer(Canned::message(403, "Forbidden by the proxy")));
+            let plan = refit.plan_update(&image.reference, refit::image::UpdateOptions::default()).await.unwrap();
+            assert!(plan.services.is_empty() && plan.pull == newer);
+            let unknown: Vec<_> = plan.warnings.iter().filter(|warning| warning.code == "services_unknown").collect();
+            assert_eq!((unknown.len(), proxy.count("GET /services*")), (usize::from(manages), usize::from(manages)), "{:?}", plan.warnings);
+            assert!(unknown.iter().all(|warning| warning.message.contains("Forbidden by the proxy")), "{unknown:?}");
+        }
+    }
 }

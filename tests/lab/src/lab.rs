@@ -170,8 +170,15 @@ impl Scope<'_> {
 
 impl Drop for Scope<'_> {
     fn drop(&mut self) {
-        if std::env::var_os("REFIT_LAB_KEEP").is_none() {
-            clean(&self.lab.engine, Ours::Named(&self.name));
+        if std::env::var_os("REFIT_LAB_KEEP").is_some() {
+            return;
+        }
+        let clean = || clean(&self.lab.engine, Ours::Named(&self.name));
+        if std::thread::panicking() {
+            // A second panic, where the engine hangs, would end all tests of the program. `lab down` takes away what is left.
+            let _ = std::panic::catch_unwind(clean);
+        } else {
+            clean();
         }
     }
 }

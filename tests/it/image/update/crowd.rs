@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::connected::refit_at;
+use refit::Code;
 use refit::container::{ContainersOptions, RecreateOptions};
 use refit::image::{ContainerUpdate, UpdateOptions};
-use refit::{Code, ConnectOptions, Refit};
 use refit_lab::{Engine, Image, Lab, Proxy, Published, Scope, When};
 use serde_json::{Value, json};
 
@@ -47,11 +48,6 @@ impl Crowd {
     }
 }
 
-async fn connect(proxy: &Proxy) -> Refit {
-    let options = ConnectOptions { host: Some(proxy.host.clone()), timeout: Duration::from_secs(120), ..ConnectOptions::default() };
-    Refit::connect(options).await.unwrap()
-}
-
 fn options() -> UpdateOptions {
     let recreate = RecreateOptions { settle: Duration::ZERO, allow_lossy: true, ..RecreateOptions::default() };
     UpdateOptions { recreate, ..UpdateOptions::default() }
@@ -63,7 +59,7 @@ const INSPECTS: &str = "GET /containers/*/json";
 async fn an_update_inspects_all_containers_once() {
     let crowd = Crowd::new("crowd", CROWD, 16);
     let proxy = Proxy::engine(Lab::get());
-    let refit = connect(&proxy).await;
+    let refit = refit_at(&proxy.host).await;
     crowd.scope.publish(&Image::new().version("2").build(), "t");
     proxy.reset();
     let (all, begun) = (crowd.all(), Instant::now());
@@ -93,7 +89,7 @@ async fn a_plan_among_many_containers_reads_the_list() {
     engine.post(&format!("/containers/{}/start", crowd.members[0]), &Value::Null);
     crowd.scope.publish(&Image::new().version("2").build(), "t");
     let proxy = Proxy::engine(Lab::get());
-    let refit = connect(&proxy).await;
+    let refit = refit_at(&proxy.host).await;
     proxy.reset();
     let mut with_dependents = options();
     with_dependents.recreate.recreate_dependents = true;
@@ -115,7 +111,7 @@ async fn a_dependent_that_appears_during_an_update_is_seen() {
     }
     crowd.scope.publish(&Image::new().version("2").build(), "t");
     let proxy = Proxy::engine(Lab::get());
-    let refit = connect(&proxy).await;
+    let refit = refit_at(&proxy.host).await;
     // The first goes alone. While its new container is created, another container joins the processes of each of the rest.
     let gate = proxy.hold(When::first("POST /containers/create"));
     let reference = crowd.image.reference.clone();
@@ -147,7 +143,7 @@ async fn a_list_of_outdated_containers_asks_about_each_once() {
     let crowd = Crowd::new("crowdlist", 0, 30);
     crowd.scope.pull(&Image::new().version("2").build(), "t");
     let proxy = Proxy::engine(Lab::get());
-    let refit = connect(&proxy).await;
+    let refit = refit_at(&proxy.host).await;
     let outdated = async || {
         let all = refit.containers(&ContainersOptions::default()).await.unwrap().containers;
         let own = all.into_iter().filter(|one| one.image == crowd.image.reference && one.outdated);
