@@ -57,8 +57,16 @@ impl<'a> Postgres<'a> {
         format!("refit-local/{}:t", self.scope.name)
     }
 
+    /// Another tag, for the image that the tag named before, where it would be forgotten without one.
+    fn kept(&self) -> String {
+        format!("refit-local/{}:before", self.scope.name)
+    }
+
     /// To an image with another label.
     fn move_tag(&self, version: u32, command: &str) {
+        if version > 1 && self.scope.lab.engine.forgets_untagged_images() {
+            self.scope.lab.engine.tag(&self.image(), &self.kept());
+        }
         let changes = ["USER 70".to_owned(), format!("CMD {command}"), format!("LABEL version={version}")];
         let changes = changes.iter().map(|change| change.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>());
         let changes: String = changes.map(|change| format!("&changes={change}")).collect();
@@ -122,7 +130,9 @@ impl Drop for Postgres<'_> {
         // Of a local image the scope knows nothing.
         let engine = &self.scope.lab.engine;
         engine.ask("DELETE", &format!("/containers/{}?force=1", self.name), &Value::Null);
-        engine.ask("DELETE", &format!("/images/{}?force=1", self.image()), &Value::Null);
+        for image in [self.image(), self.kept()] {
+            engine.ask("DELETE", &format!("/images/{image}?force=1"), &Value::Null);
+        }
     }
 }
 
