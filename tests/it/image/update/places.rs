@@ -77,7 +77,7 @@ async fn nothing_begins_once_one_is_being_rolled_back() {
     assert!(late.is_empty() && begun.len() < 6, "{late:?} of {phases:?}");
 }
 
-/// A way to the engine on which its machine has one processor, so that two containers are stopped and started at a time.
+/// A way to the engine on which its machine has one processor.
 fn with_one_processor() -> Proxy {
     let proxy = Proxy::engine(Lab::get());
     let mut info = Lab::get().engine.get("/info");
@@ -98,10 +98,11 @@ fn slow_to_stop(scope: &Scope<'_>, containers: usize) -> String {
     old.reference
 }
 
+/// So many places that there are two turns where there is one processor.
 fn all_at_once(hook: &str) -> UpdateOptions {
     let hooks = Hooks { before: vec![vec!["sh".into(), "-c".into(), hook.into()]], ..Hooks::default() };
     let recreate = RecreateOptions { settle: Duration::from_millis(100), allow_lossy: true, hooks, ..RecreateOptions::default() };
-    UpdateOptions { recreate, max_concurrency: Some(16), ..UpdateOptions::default() }
+    UpdateOptions { recreate, max_concurrency: Some(8), ..UpdateOptions::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
