@@ -146,8 +146,8 @@ fn silence_panics() {
 ///   plain HTTP; mirror: an address that is asked first.
 /// - `check_via` "auto" (the registry, or the engine where only the engine reaches it), "registry" or "engine": who is asked by a check.
 /// - `max_concurrency` 4, 1 to 64: how many containers an update recreates at the same time, after the first has gone alone. One that only
-///   has to settle or to become healthy takes no place; with those, at most three times as many are in progress. Of those as
-///   many as the engine has processors (2 at least, a quarter of the places at least) are stopped and started at the same time, so that
+///   has to settle or to become healthy takes no place; with those, at most three times as many are in progress. Of those one
+///   more than the engine has processors (a quarter of the places at least) are stopped and started at the same time, so that
 ///   each is down for less, unless a hook, a stop, a backup or a start takes more than 2 s.
 /// - `worker_threads` 2, 1 to 64: the threads of the process's handles, which share them. That of the first handle counts as long as one is
 ///   open.

@@ -13,8 +13,8 @@ use crate::{Code, Result};
 /// A hook, a stop, a backup or a start that takes longer waits for something other than the processor.
 const SLOW: Duration = Duration::from_secs(2);
 
-/// Of one processor too, and of an engine that does not tell how many there are: a stop waits for the container for a while.
-const LEAST: usize = 2;
+/// Of an engine that does not tell how many it has.
+const PROCESSORS: usize = 2;
 /// Who asks for many places wants the whole to be quick.
 const PLACES_PER_TURN: usize = 4;
 
@@ -23,10 +23,10 @@ const PLACES_PER_TURN: usize = 4;
 pub(crate) struct Turns(Semaphore);
 
 impl Turns {
-    /// As many as the engine has processors, and more of many places.
+    /// One more than the engine has processors, since a stop waits for the container for a while, and more of many places.
     pub(crate) fn new(places: usize, processors: Option<NonZeroUsize>) -> Self {
-        let processors = processors.map_or(LEAST, NonZeroUsize::get);
-        Self(Semaphore::new(processors.max(LEAST).max(places.div_ceil(PLACES_PER_TURN)).min(places)))
+        let processors = processors.map_or(PROCESSORS, NonZeroUsize::get);
+        Self(Semaphore::new(processors.saturating_add(1).max(places.div_ceil(PLACES_PER_TURN)).min(places)))
     }
 
     /// Nobody gets a turn any more: a container has failed.
@@ -91,9 +91,9 @@ mod tests {
     }
 
     #[test]
-    fn as_many_as_the_engine_has_processors_and_more_of_many_places() {
+    fn one_more_than_the_engine_has_processors_and_more_of_many_places() {
         for (places, number, expected) in
-            [(1, 64, 1), (4, 1, 2), (4, 2, 2), (4, 0, 2), (4, 3, 3), (4, 16, 4), (16, 2, 4), (16, 8, 8), (16, 64, 16)]
+            [(1, 64, 1), (4, 1, 2), (4, 2, 3), (4, 0, 3), (4, 3, 4), (4, 16, 4), (16, 2, 4), (16, 8, 9), (16, 64, 16)]
         {
             assert_eq!(Turns::new(places, processors(number)).0.available_permits(), expected, "{places} {number}");
         }

@@ -52,8 +52,8 @@ pub struct UpdateOptions {
     /// What happens after the first container that failed. Default: nothing new starts.
     pub on_failure: OnFailure,
     /// How many containers are replaced side by side, after the first has gone alone. One whose new container only has to settle or to become
-    /// healthy takes no place; with those, three times as many are in progress at most. Of those as many as the engine has
-    /// processors (two at least, a quarter of the places at least) are stopped and started at the same time, so that each is down for less, unless a hook, a stop, a backup or a start takes more
+    /// healthy takes no place; with those, three times as many are in progress at most. Of those one more than the engine has
+    /// processors (a quarter of the places at least) are stopped and started at the same time, so that each is down for less, unless a hook, a stop, a backup or a start takes more
     /// than 2 s. Default: the handle's.
     pub max_concurrency: Option<usize>,
     /// Remove the old images afterwards, as `img_remove_old` does. Default: no.
